@@ -1,0 +1,66 @@
+"""Reads the environment, the one source of settings that differ between installations.
+
+When `DATABASE_URL` is unset and a local stack has written `.local/env`, that file is read first, so that
+`manage.py` works from a second terminal. Real variables always win over the file.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def load_local_stack(folder: Path) -> None:
+    """Puts `folder/env` (lines of KEY=VALUE) into the environment where a variable is not set yet."""
+    path = folder / "env"
+    if "DATABASE_URL" in os.environ or not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, found, value = line.partition("=")
+        if found and not name.startswith("#"):
+            os.environ.setdefault(name, value)
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, default)
+
+
+def number(name: str, default: int) -> int:
+    """Raises ValueError, naming the variable, when its text is not a whole number."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    try:
+        return int(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a whole number, not {value!r}") from error
+
+
+def flag(name: str) -> bool:
+    return os.environ.get(name, "0") == "1"
+
+
+def items(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+def database(url: str) -> dict[str, Any]:
+    """Turns `postgresql://user:password@host:port/name` into an entry of Django's DATABASES.
+
+    Scopes last one transaction, so transaction pooling is safe; server-side cursors are not, hence disabled.
+    """
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or 5432),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "OPTIONS": {"connect_timeout": 5},
+    }

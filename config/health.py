@@ -1,0 +1,52 @@
+"""Whether this process is up (`/healthz`) and the parts it needs answer (`/readyz`)."""
+
+import logging
+from collections.abc import Callable
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+
+from tenants import storage
+from workers.domain import queries
+
+logger = logging.getLogger(__name__)
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    """The process answers; asks nothing of anyone else."""
+    return JsonResponse({"status": "ok"})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """Asks the database, the broker and S3. 503 when one of these does not answer.
+
+    Dispatcher and workers are reported, not required: without them requests are still taken, and jobs wait.
+    """
+    parts = {"database": _answers(_database), "broker": _answers(_broker), "storage": _answers(storage.answers)}
+    well = all(parts.values())
+    body: dict[str, object] = {name: "ok" if fine else "down" for name, fine in parts.items()}
+    if parts["database"]:
+        body["dispatcher"] = "ok" if queries.dispatcher_is_alive() else "down"
+        body["workers"] = queries.live_worker_count()
+    return JsonResponse(body, status=200 if well else 503)
+
+
+def _answers(ask: Callable[[], bool]) -> bool:
+    try:
+        return ask()
+    except (DatabaseError, redis.RedisError, storage.StorageUnavailable) as error:
+        logger.warning("not ready: %s", type(error).__name__)
+        return False
+
+
+def _database() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True
+
+
+def _broker() -> bool:
+    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+        return bool(client.ping())

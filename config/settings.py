@@ -1,0 +1,136 @@
+"""Django settings. What differs between installations comes from the environment (see `config/env.py`)."""
+
+from config import env
+
+env.load_local_stack(env.ROOT / env.text("MYRIAD_LOCAL_DIR", ".local"))
+
+DEBUG = env.flag("DEBUG")
+# Empty when unset: Django then refuses to sign anything, so a forgotten key fails closed.
+SECRET_KEY = env.text("SECRET_KEY")
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "127.0.0.1,localhost")
+PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "rest_framework",
+    "drf_spectacular",
+    "tenants",
+    "projects",
+    "workers",
+]
+MIDDLEWARE = [
+    "tenants.api.request_id.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES: list[dict[str, object]] = []
+
+# `default` is the server's role under row-level security. The others exist only where their address is given:
+# migrations run as the owner, backfills and erasure as maint, the first start as the administrator.
+# Without an address nothing answers there, so a forgotten one fails at the first query.
+DATABASE_URL = env.text("DATABASE_URL", "postgresql://myriad_app@127.0.0.1:5432/myriad")
+DATABASES = {
+    "default": env.database(DATABASE_URL),
+    **{
+        alias: env.database(env.text(variable)) | {"CONN_MAX_AGE": 0}
+        for alias, variable in {
+            "owner": "DATABASE_OWNER_URL",
+            "maint": "DATABASE_MAINT_URL",
+            "admin": "DATABASE_ADMIN_URL",
+            # The dispatcher's advisory lock belongs to a session, which a transaction pooler would not keep.
+            "direct": "DATABASE_DIRECT_URL",
+        }.items()
+        if env.text(variable)
+    },
+}
+DATABASES.setdefault("direct", env.database(DATABASE_URL) | {"CONN_MAX_AGE": 0})
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "tenants.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+S3_ENDPOINT_URL = env.text("S3_ENDPOINT_URL") or None
+# What clients are told, where it differs from the address the server uses.
+S3_PUBLIC_URL = env.text("S3_PUBLIC_URL") or S3_ENDPOINT_URL
+S3_BUCKET = env.text("S3_BUCKET", "myriad")
+S3_ROLE_ARN = env.text("S3_ROLE_ARN")
+# Only `manage.py storage bootstrap` uses them; the service's own identity may not make buckets.
+S3_ADMIN_CREDENTIALS = (
+    {
+        "access_key": env.text("S3_ADMIN_ACCESS_KEY_ID"),
+        "secret_key": env.text("S3_ADMIN_SECRET_ACCESS_KEY"),
+    }
+    if env.text("S3_ADMIN_ACCESS_KEY_ID")
+    else {}
+)
+AWS_REGION = env.text("AWS_REGION", "us-east-1")
+
+# Seconds. A worker renews its lease every second; one that dies is noticed after the lease.
+JOB_LEASE_SECONDS = env.number("JOB_LEASE_SECONDS", 10)
+# Seconds within which a dispatched job must be taken, or it goes back to the queue.
+JOB_DISPATCH_SECONDS = env.number("JOB_DISPATCH_SECONDS", 30)
+WORKER_POOL = env.text("WORKER_POOL", "cpu")
+WORKER_SLOTS = env.number("WORKER_SLOTS", 2)
+
+# The bounded doors through which image bytes pass the web process (multipart POST, and later predict).
+MAX_DOOR_BYTES = 20 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_DOOR_BYTES + 64 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+DATA_UPLOAD_MAX_NUMBER_FILES = 1
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.api.permissions.DeclaredPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "tenants.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Myriad",
+    "DESCRIPTION": "Visual inspection models for ten thousand manufacturers.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "format": "{asctime} {levelname} {name} tenant={tenant} {message}",
+            "style": "{",
+            "()": "logging.Formatter",
+        },
+    },
+    "filters": {"tenant": {"()": "tenants.scope.TenantLogFilter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tenant"]},
+    },
+    # botocore tells where it found credentials, at INFO, for each client.
+    "loggers": {name: {"level": "WARNING"} for name in ("botocore", "urllib3")},
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+}

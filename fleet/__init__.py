@@ -1,0 +1,1 @@
+"""Where models work: deployments, hosted prediction, devices, monitoring."""

@@ -1,0 +1,1 @@
+"""What: projects, label book, images, and their import."""

@@ -1,0 +1,138 @@
+"""How projects, label books and images look in JSON. Inputs name all that can be set; the rest is not read."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from projects.models import DefectClass, Image, Project
+
+
+class ProjectSerializer(serializers.ModelSerializer[Project]):
+    class Meta:
+        model = Project
+        fields = ("id", "name", "kind", "description", "image_count", "created_at")
+
+
+class ProjectInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=200)
+    kind = serializers.ChoiceField(choices=Project.Kind.choices)
+    description = serializers.CharField(max_length=10_000, allow_blank=True, default="")
+
+
+class ProjectChange(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=200, required=False)
+    description = serializers.CharField(max_length=10_000, allow_blank=True, required=False)
+
+
+class ClassSerializer(serializers.ModelSerializer[DefectClass]):
+    project = serializers.UUIDField(source="project_id")
+
+    class Meta:
+        model = DefectClass
+        fields = ("id", "project", "name", "definition", "rule", "color", "created_at")
+
+
+class ClassInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=100)
+    definition = serializers.CharField(max_length=10_000, allow_blank=True, default="")
+    rule = serializers.CharField(max_length=10_000, allow_blank=True, default="")
+    color = serializers.RegexField(r"^#[0-9a-fA-F]{6}$", default="#d97706")
+
+
+class ClassChange(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=100, required=False)
+    definition = serializers.CharField(max_length=10_000, allow_blank=True, required=False)
+    rule = serializers.CharField(max_length=10_000, allow_blank=True, required=False)
+    color = serializers.RegexField(r"^#[0-9a-fA-F]{6}$", required=False)
+
+
+class ItemError(serializers.Serializer[Any]):
+    """Why one item of a batch was not taken."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    hint = serializers.CharField()
+
+
+class ImageSerializer(serializers.ModelSerializer[Image]):
+    project = serializers.UUIDField(source="project_id")
+    job = serializers.UUIDField(source="job_id", allow_null=True)
+    error = ItemError(allow_null=True)
+    classes = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Image
+        fields = (
+            *("id", "project", "filename", "status", "sha256", "stored_sha256", "content_type", "size"),
+            *("width", "height", "near_hash", "metadata", "split", "split_pinned", "group", "classes"),
+            *("error", "job", "created_at"),
+        )
+
+    def get_classes(self, image: Image) -> list[str]:
+        return [str(shown.defect_class_id) for shown in image.shown_classes.all()]
+
+
+class ImageChange(serializers.Serializer[Any]):
+    metadata = serializers.DictField(required=False)
+    split = serializers.ChoiceField(choices=Image.Split.choices, required=False)
+    classes = serializers.ListField(child=serializers.UUIDField(), max_length=50, required=False)
+
+
+class FileItem(serializers.Serializer[Any]):
+    """One file of a registration. For the schema only: items are read by `projects.domain.items`."""
+
+    filename = serializers.CharField(max_length=255)
+    size = serializers.IntegerField(help_text="Bytes.")
+    sha256 = serializers.CharField(help_text="Of the file's bytes, 64 hexadecimal digits.")
+    content_type = serializers.CharField()
+    metadata = serializers.DictField(required=False, help_text="Flat JSON, at most 8 KB.")
+    split = serializers.ChoiceField(choices=Image.Split.choices, required=False)
+    group = serializers.CharField(required=False)
+    classes = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class FilesInput(serializers.Serializer[Any]):
+    files = FileItem(many=True)
+
+
+class RegisteredSerializer(serializers.Serializer[Any]):
+    """One line of the answer, in the order of the request."""
+
+    index = serializers.IntegerField()
+    filename = serializers.CharField()
+    status = serializers.CharField()
+    image = serializers.UUIDField(required=False)
+    duplicate = serializers.BooleanField(required=False)
+    upload = serializers.DictField(required=False, help_text="How to send the bytes: POST form or parts.")
+    error = ItemError(required=False)
+
+
+class RegistrationSerializer(serializers.Serializer[Any]):
+    results = RegisteredSerializer(many=True)
+
+
+class CompleteInput(serializers.Serializer[Any]):
+    images = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=100)
+
+
+class ArrivalSerializer(serializers.Serializer[Any]):
+    image = serializers.UUIDField()
+    status = serializers.CharField()
+    error = ItemError(allow_null=True)
+
+
+class CompletionSerializer(serializers.Serializer[Any]):
+    results = ArrivalSerializer(many=True, source="arrivals")
+    jobs = serializers.ListField(child=serializers.UUIDField())
+
+
+class DirectUploadInput(serializers.Serializer[Any]):
+    file = serializers.FileField(allow_empty_file=True)
+    metadata = serializers.CharField(required=False, help_text="A JSON object, as text.")
+    split = serializers.CharField(required=False)
+    group = serializers.CharField(required=False)
+
+
+class DirectUploadSerializer(serializers.Serializer[Any]):
+    image = ImageSerializer()
+    job = serializers.UUIDField(allow_null=True)

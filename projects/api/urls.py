@@ -1,0 +1,19 @@
+"""Addresses below /api/v1/ of this app."""
+
+from django.urls import path
+
+from projects.api import images, projects
+
+urlpatterns = [
+    path("projects", projects.ProjectsView.as_view()),
+    path("projects/<uuid:project_id>", projects.ProjectView.as_view()),
+    path("projects/<uuid:project_id>/classes", projects.ClassesView.as_view()),
+    path("classes/<uuid:class_id>", projects.ClassView.as_view()),
+    path("projects/<uuid:project_id>/images", images.ImagesView.as_view()),
+    path("projects/<uuid:project_id>/images/register", images.RegisterView.as_view()),
+    path("projects/<uuid:project_id>/uploads", images.UploadsView.as_view()),
+    path("projects/<uuid:project_id>/uploads/complete", images.CompleteView.as_view()),
+    path("images/<uuid:image_id>", images.ImageView.as_view()),
+    path("images/<uuid:image_id>/file", images.ImageFileView.as_view()),
+    path("images/<uuid:image_id>/thumbnail", images.ThumbnailView.as_view()),
+]

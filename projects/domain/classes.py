@@ -1,0 +1,45 @@
+"""The label book's classes: made, changed, deleted."""
+
+import uuid
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from projects.domain.projects import NameTaken
+from projects.domain.queries import class_named, project_named
+from projects.models import DefectClass
+from tenants import audit
+from tenants.permissions import Principal
+
+
+def create_class(*, project_id: uuid.UUID, by: Principal, **fields: str) -> DefectClass:
+    """Adds a class to a project's label book. Raises NotFound or NameTaken."""
+    project = project_named(project_id)
+    try:
+        with transaction.atomic():
+            made = DefectClass.objects.create(project=project, **fields)
+    except IntegrityError as error:
+        raise NameTaken("class", fields["name"]) from error
+    audit.record("class.created", by=by, target=made.id, name=made.name)
+    return made
+
+
+def update_class(*, class_id: uuid.UUID, by: Principal, **changes: str) -> DefectClass:
+    """Raises NotFound or NameTaken."""
+    found = class_named(class_id)
+    for field, value in changes.items():
+        setattr(found, field, value)
+    try:
+        with transaction.atomic():
+            found.save(update_fields=list(changes))
+    except IntegrityError as error:
+        raise NameTaken("class", found.name) from error
+    audit.record("class.updated", by=by, target=found.id, **changes)
+    return found
+
+
+def delete_class(*, class_id: uuid.UUID, by: Principal) -> None:
+    """Hides a class; what was labelled with it stays. Raises NotFound."""
+    found = class_named(class_id)
+    DefectClass.objects.filter(id=found.id).update(deleted_at=timezone.now())
+    audit.record("class.deleted", by=by, target=found.id, name=found.name)

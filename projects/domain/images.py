@@ -1,0 +1,93 @@
+"""Images: changed, deleted, and where their bytes are."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.db.models import F
+from django.utils import timezone
+
+from projects.domain.items import ItemRefused, parse_metadata
+from projects.domain.queries import class_named, image_named
+from projects.domain.splits import group_of, split_of
+from projects.models import Image, ImageClass, Project
+from tenants import audit
+from tenants.domain.quotas import lock_quota, release
+from tenants.permissions import Principal
+from tenants.refusals import Invalid, NotFound, Refusal
+from tenants.scope import tenant_scope
+from tenants.storage import TenantStorage
+
+
+class NotReady(Refusal):
+    code = "image_not_ready"
+    title = "The image has no file yet"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The image is {status}.", hint="Finish its upload, and wait until it is READY.")
+
+
+def update_image(
+    *,
+    image_id: uuid.UUID,
+    by: Principal,
+    metadata: Mapping[str, Any] | None = None,
+    split: str | None = None,
+    classes: Sequence[uuid.UUID] | None = None,
+) -> Image:
+    """Changes what is given. A split given is pinned. Raises NotFound (a class's id included) or Invalid."""
+    image = image_named(image_id)
+    if metadata is not None:
+        try:
+            image.metadata = parse_metadata(image.filename, metadata)
+        except ItemRefused as refused:
+            raise Invalid("metadata", refused.error["message"], hint=refused.error["hint"]) from refused
+        image.group = group_of(group="", metadata=image.metadata) or image.group
+        if not image.split_pinned:
+            image.split = split_of(project_id=image.project_id, group=image.group, sha256=image.sha256)
+    if split is not None:
+        image.split, image.split_pinned = split, True
+    image.save(update_fields=["metadata", "group", "split", "split_pinned"])
+    if classes is not None:
+        _show(image, classes)
+    audit.record("image.updated", by=by, target=image.id)
+    return image_named(image_id)
+
+
+def delete_image(*, image_id: uuid.UUID, by: Principal) -> None:
+    """Hides an image; an erase job removes it after 30 days. Raises NotFound."""
+    lock_quota()
+    image = image_named(image_id)
+    if not Image.objects.filter(id=image.id, deleted_at=None).update(deleted_at=timezone.now()):
+        raise NotFound
+    Project.objects.filter(id=image.project_id).update(image_count=F("image_count") - 1)
+    release(images=1, bytes=image.size)
+    audit.record("image.deleted", by=by, target=image.id, filename=image.filename)
+
+
+def file_address(*, image_id: uuid.UUID, which: Literal["image", "thumbnail"], by: Principal) -> str:
+    """A short-lived address of the image's file. Opens the scope itself. Raises NotFound or NotReady."""
+    with tenant_scope(by.tenant_id):
+        image = image_named(image_id)
+    if image.status != Image.Status.READY:
+        raise NotReady(image.status)
+    storage = TenantStorage(by.tenant_id)
+    if which == "thumbnail":
+        return storage.presign_download(thumbnail_key(image.thumbnail_sha256), content_type="image/webp")
+    return storage.presign_download(image_key(image.stored_sha256), content_type=image.stored_type)
+
+
+def image_key(sha256: str) -> str:
+    return f"images/{sha256}"
+
+
+def thumbnail_key(sha256: str) -> str:
+    return f"thumbnails/{sha256}"
+
+
+def _show(image: Image, class_ids: Sequence[uuid.UUID]) -> None:
+    wanted = [class_named(class_id) for class_id in dict.fromkeys(class_ids)]
+    if any(shown.project_id != image.project_id for shown in wanted):
+        raise NotFound
+    ImageClass.objects.filter(image=image).delete()
+    ImageClass.objects.bulk_create([ImageClass(image=image, defect_class=shown) for shown in wanted])

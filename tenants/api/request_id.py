@@ -1,0 +1,29 @@
+"""Gives each request an id, which its answer, its log lines and its audit lines carry."""
+
+import re
+import uuid
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponseBase
+
+from tenants.audit import request_id
+
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestIdMiddleware:
+    """Echoes a well-formed X-Request-Id, or makes one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-Id", "")
+        current = given if _ACCEPTABLE.fullmatch(given) else uuid.uuid4().hex
+        reset = request_id.set(current)
+        try:
+            response = self.get_response(request)
+        finally:
+            request_id.reset(reset)
+        response["X-Request-Id"] = current
+        return response

@@ -1,0 +1,144 @@
+"""The base of every view under a tenant: scope, idempotency, deny by default."""
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
+from rest_framework.views import APIView
+
+from tenants.api import problems
+from tenants.domain import idempotency
+from tenants.permissions import Permission, Principal
+from tenants.refusals import Invalid, Refusal
+from tenants.scope import tenant_scope
+
+
+class TenantView(APIView):
+    """A view whose handler runs in the scope of the key's tenant.
+
+    `needs` names, for each method, the permission it asks for; a method without one is denied. A view that talks
+    to S3 sets `scoped = False`, and its domain verb opens short scopes itself.
+    """
+
+    needs: ClassVar[Mapping[str, Permission]] = {}
+    scoped: ClassVar[bool] = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """APIView.dispatch, with the scope and the idempotency record around the handler."""
+        self.args, self.kwargs = args, kwargs
+        self.request = self.initialize_request(request, *args, **kwargs)
+        self.headers = self.default_response_headers
+        try:
+            refuse_large(request)
+            self.initial(self.request, *args, **kwargs)
+            response = self._answer(self.request, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - handle_exception re-raises what it does not know
+            response = self.handle_exception(error)
+        self.response = self.finalize_response(self.request, response, *args, **kwargs)
+        return self.response
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks; present because `DeclaredPermission` lets nobody else in."""
+        principal = self.request.user
+        assert isinstance(principal, Principal)
+        return principal
+
+    def _answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        method = (request.method or "").lower()
+        handler = getattr(self, method) if method in self.http_method_names else self.http_method_not_allowed
+        key = request.headers.get("Idempotency-Key")
+        if request.method != "POST" or key is None:
+            return self._scoped(lambda: handler(request, *args, **kwargs))
+        return self._once(key, request, lambda: handler(request, *args, **kwargs))
+
+    def _scoped(self, work: Callable[[], Response]) -> Response:
+        if not self.scoped:
+            return work()
+        with tenant_scope(self.principal.tenant_id):
+            return work()
+
+    def _once(self, key: str, request: Request, work: Callable[[], Response]) -> Response:
+        if not (1 <= len(key) <= 255 and key.isprintable()):
+            raise Invalid("Idempotency-Key", "An Idempotency-Key has 1 to 255 printable characters.")
+        by = self.principal
+        content = idempotency.request_hash(method="POST", path=request.path, body=request.body)
+        with tenant_scope(by.tenant_id):
+            begun = idempotency.begin(key=key, request=content, by=by)
+        if isinstance(begun, idempotency.Replay):
+            headers = {"Idempotency-Replayed": "true"} | ({"Location": begun.location} if begun.location else {})
+            problem = begun.status >= 400
+            content_type = problems.CONTENT_TYPE if problem else None
+            return Response(begun.body, status=begun.status, headers=headers, content_type=content_type)
+        try:
+            # In a scoped view the answer is kept in the transaction of the effect: both or neither.
+            return self._scoped(lambda: self._keep(begun, work()))
+        except Exception as error:
+            return self._refused(begun, error)
+
+    def _refused(self, record_id: uuid.UUID, error: Exception) -> Response:
+        """Keeps a refusal as the key's answer; after a failure of ours the key is free again."""
+        try:
+            response: Response | None = self.handle_exception(error)
+        except Exception:  # noqa: BLE001 - an unknown error: raised again below
+            response = None
+        if response is None or response.status_code >= 500:
+            with tenant_scope(self.principal.tenant_id):
+                idempotency.abandon(record_id=record_id)
+            raise error
+        return self._keep(record_id, response)
+
+    def _keep(self, record_id: uuid.UUID, response: Response) -> Response:
+        with tenant_scope(self.principal.tenant_id):
+            idempotency.finish(
+                record_id=record_id,
+                status=response.status_code,
+                body=json.loads(json.dumps(response.data, cls=JSONEncoder)),
+                location=response.headers.get("Location", ""),
+            )
+        return response
+
+
+def checked(serializer: Any, request: Request) -> dict[str, Any]:
+    """The request's body as `serializer` (a class) reads it; raises ValidationError."""
+    given = serializer(data=request.data)
+    given.is_valid(raise_exception=True)
+    validated: dict[str, Any] = given.validated_data
+    return validated
+
+
+class TooLarge(Refusal):
+    status = 413
+    code = "too_large"
+    title = "Too large"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"More than {most} bytes do not pass this door.",
+            hint="Ask for a form at /projects/{id}/uploads and send the file straight to storage.",
+        )
+
+
+def refuse_large(request: HttpRequest) -> None:
+    """Raises TooLarge by what the client declares; the server reads no more than that."""
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if not declared.isdigit() or int(declared) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        raise TooLarge(settings.MAX_DOOR_BYTES)
+
+
+class PublicView(APIView):
+    """A view for everybody. Each stands, with its reason, in the allow-list of the route test."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        refuse_large(request._request)
+        super().initial(request, *args, **kwargs)

@@ -1,0 +1,103 @@
+"""Idempotency-Key: one effect a key, whatever the network repeats."""
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from tenants.models import IdempotencyRecord
+from tenants.permissions import Principal
+from tenants.refusals import Refusal
+
+# How long a request may hold its key before a repetition may run it again: longer than the server's time-out.
+LOCK = timedelta(seconds=60)
+KEPT = timedelta(hours=72)
+# Shown once; a replay must not need us to keep them.
+SECRET_FIELDS = ("secret", "token")
+
+
+class IdempotencyMismatch(Refusal):
+    status = 422
+    code = "idempotency_mismatch"
+    title = "This Idempotency-Key was used for another request"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The key was sent before, with another method, address or body.",
+            hint="Use a new Idempotency-Key for a new request.",
+        )
+
+
+class IdempotencyInProgress(Refusal):
+    code = "idempotency_in_progress"
+    title = "The same request is still at work"
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is at work.", hint="Wait a second and send it again.")
+
+
+@dataclass(frozen=True)
+class Replay:
+    status: int
+    body: Any
+    location: str
+
+
+def request_hash(*, method: str, path: str, body: bytes) -> str:
+    digest = hashlib.sha256(f"{method} {path}\n".encode())
+    digest.update(body)
+    return digest.hexdigest()
+
+
+def begin(*, key: str, request: str, by: Principal) -> uuid.UUID | Replay:
+    """Takes the key for this request, in the open scope: the record's id, or what was answered before.
+
+    Raises IdempotencyMismatch or IdempotencyInProgress. The caller commits before it does the work, so that a
+    concurrent repetition finds the record.
+    """
+    now = timezone.now()
+    record = IdempotencyRecord(member_id=by.member_id, key=key, request_hash=request, locked_until=now + LOCK)
+    IdempotencyRecord.objects.bulk_create([record], ignore_conflicts=True)
+    kept = IdempotencyRecord.objects.select_for_update().get(member_id=by.member_id, key=key)
+    if kept.id == record.id:
+        return record.id
+    if kept.created_at < now - KEPT:
+        return _take_over(kept, request=request)
+    if kept.request_hash != request:
+        raise IdempotencyMismatch
+    if kept.status:
+        return Replay(status=kept.status, body=kept.body, location=kept.location)
+    if kept.locked_until > now:
+        raise IdempotencyInProgress
+    return _take_over(kept, request=request)
+
+
+def finish(*, record_id: uuid.UUID, status: int, body: Any, location: str) -> None:
+    """Keeps the answer for replays, without what is shown once."""
+    IdempotencyRecord.objects.filter(id=record_id).update(
+        status=status, body=_without_secrets(body), location=location
+    )
+
+
+def abandon(*, record_id: uuid.UUID) -> None:
+    """Frees the key of a request that failed on our side, so that its repetition runs."""
+    IdempotencyRecord.objects.filter(id=record_id).delete()
+
+
+def _take_over(kept: IdempotencyRecord, *, request: str) -> uuid.UUID:
+    now = timezone.now()
+    IdempotencyRecord.objects.filter(id=kept.id).update(
+        request_hash=request, status=0, body=None, location="", created_at=now, locked_until=now + LOCK
+    )
+    return kept.id
+
+
+def _without_secrets(body: Any) -> Any:
+    if isinstance(body, dict):
+        return {name: None if name in SECRET_FIELDS else _without_secrets(value) for name, value in body.items()}
+    if isinstance(body, list):
+        return [_without_secrets(value) for value in body]
+    return body

@@ -1,0 +1,138 @@
+"""Invitations: the only way to a seat."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from tenants import audit
+from tenants.domain.keys import create_key
+from tenants.domain.lookups import tenant_of_invitation
+from tenants.domain.quotas import reserve
+from tenants.models import ApiKey, Invitation, Member, Role, Tenant, User
+from tenants.permissions import Principal
+from tenants.refusals import Invalid, NotFound, Refusal
+from tenants.scope import tenant_scope
+from tenants.secrets import Token, matches, new_token, parse_token
+
+KIND = "inv"
+LIFETIME = timedelta(days=7)
+
+
+class InvitationUnusable(Refusal):
+    """Unknown, expired, used or revoked; the answer does not say which."""
+
+    status = 400
+    code = "invitation_unusable"
+    title = "The invitation cannot be used"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This invitation is unknown, expired, revoked or already used.",
+            hint="Ask whoever invited you for a new one.",
+        )
+
+
+class WrongPassword(Refusal):
+    """The address has an account already, and this is not its password."""
+
+    status = 400
+    code = "wrong_password"
+    title = "Wrong password"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This e-mail address has an account, and the password is not its own.",
+            hint="Accept the invitation with the account's password.",
+        )
+
+
+@dataclass(frozen=True)
+class Seat:
+    """What accepting an invitation gives."""
+
+    tenant: Tenant
+    member: Member
+    user: User
+    key: ApiKey
+    token: Token
+
+
+def invite(*, email: str, role: str, by: Principal | None) -> tuple[Invitation, Token]:
+    """Offers a seat. Only an owner offers an owner's. The token's text is shown once."""
+    if role == Role.OWNER and by is not None and by.role != Role.OWNER:
+        raise Invalid("role", "Only an owner invites an owner.", hint="Choose another role, or ask an owner.")
+    token = new_token(KIND)
+    invitation = Invitation.objects.create(
+        email=email.strip().lower(),
+        role=role,
+        prefix=token.prefix,
+        token_hash=token.secret_hash,
+        invited_by_id=by.member_id if by else None,
+        expires_at=timezone.now() + LIFETIME,
+    )
+    audit.record("invitation.created", by=by, target=invitation.id, email=invitation.email, role=role)
+    return invitation, token
+
+
+def revoke_invitation(*, invitation_id: uuid.UUID, by: Principal) -> None:
+    """Raises NotFound when there is no open invitation of that id."""
+    open_ones = Invitation.objects.filter(id=invitation_id, accepted_at=None, revoked_at=None)
+    if not open_ones.update(revoked_at=timezone.now()):
+        raise NotFound
+    audit.record("invitation.revoked", by=by, target=invitation_id)
+
+
+def accept_invitation(*, text: str, name: str, password: str) -> Seat:
+    """Takes the seat an invitation offers, and makes its first API key. Opens the tenant's scope itself.
+
+    Makes the user, unless the address has one: then `password` must be that account's.
+    Raises InvitationUnusable, WrongPassword, Invalid (a weak password) or QuotaExceeded; then nothing has changed.
+    """
+    parsed = parse_token(KIND, text)
+    tenant_id = tenant_of_invitation(prefix=parsed[0]) if parsed else None
+    if parsed is None or tenant_id is None:
+        raise InvitationUnusable
+    prefix, secret = parsed
+    with tenant_scope(tenant_id):
+        invitation = Invitation.objects.select_for_update().filter(prefix=prefix).first()
+        if invitation is None or not matches(secret, invitation.token_hash) or not _is_open(invitation):
+            raise InvitationUnusable
+        user = _user_for(email=invitation.email, name=name, password=password)
+        member = _take_seat(user=user, role=invitation.role)
+        Invitation.objects.filter(id=invitation.id).update(accepted_at=timezone.now())
+        key, token = create_key(member=member, name="First key", by=None)
+        audit.record("member.joined", by=None, target=member.id, role=member.role)
+        return Seat(tenant=Tenant.objects.get(id=tenant_id), member=member, user=user, key=key, token=token)
+
+
+def _is_open(invitation: Invitation) -> bool:
+    return not invitation.accepted_at and not invitation.revoked_at and invitation.expires_at > timezone.now()
+
+
+def _user_for(*, email: str, name: str, password: str) -> User:
+    user = User.objects.filter(email=email).first()
+    if user is not None:
+        if not user.is_active or not user.check_password(password):
+            raise WrongPassword
+        return user
+    try:
+        validate_password(password, User(email=email, name=name))
+    except ValidationError as error:
+        raise Invalid("password", " ".join(error.messages), hint="Choose a longer, less common password.") from error
+    return User.objects.create_user(email=email, password=password, name=name)
+
+
+def _take_seat(*, user: User, role: str) -> Member:
+    member = Member.objects.select_for_update().filter(user=user).first()
+    if member is None:
+        reserve(resource="members", amount=1)
+        return Member.objects.create(user=user, role=role)
+    if member.removed_at is not None:
+        reserve(resource="members", amount=1)
+    member.role, member.removed_at = role, None
+    member.save(update_fields=["role", "removed_at"])
+    return member

@@ -1,0 +1,92 @@
+"""API keys: made, checked, revoked."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from tenants import audit
+from tenants.domain.lookups import tenant_of_key
+from tenants.models import ApiKey, Member
+from tenants.permissions import ROLE_PERMISSIONS, Permission, Principal
+from tenants.refusals import Invalid, NotFound
+from tenants.scope import tenant_scope
+from tenants.secrets import Token, matches, new_token, parse_token
+
+KIND = "myr"
+# Written at most this often, so that reading with a key does not write a row a request.
+LAST_USED_RESOLUTION = timedelta(minutes=1)
+
+
+def create_key(
+    *, member: Member, name: str, by: Principal | None, scopes: Sequence[str] = (), expires_at: datetime | None = None
+) -> tuple[ApiKey, Token]:
+    """Makes a key for `member`; the token's text is shown once and kept nowhere.
+
+    Raises Invalid when a scope is unknown, or more than whoever asks may do, or the expiry is past.
+    """
+    unknown = sorted(set(scopes) - set(Permission.values))
+    if unknown:
+        raise Invalid(
+            "scopes", f"Unknown scope: {', '.join(unknown)}.", hint=f"Scopes are {', '.join(Permission.values)}."
+        )
+    if by is not None and not set(scopes or ROLE_PERMISSIONS[member.role]) <= set(by.permissions):
+        raise Invalid("scopes", "A key cannot do more than the key that makes it.", hint="Name fewer scopes.")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise Invalid("expires_at", "The expiry lies in the past.", hint="Give a later time, or none.")
+    token = new_token(KIND)
+    key = ApiKey.objects.create(
+        member=member,
+        name=name,
+        prefix=token.prefix,
+        secret_hash=token.secret_hash,
+        scopes=sorted(set(scopes)),
+        expires_at=expires_at,
+    )
+    audit.record("key.created", by=by, target=key.id, prefix=key.prefix, scopes=key.scopes)
+    return key, token
+
+
+def revoke_key(*, key_id: uuid.UUID, by: Principal) -> None:
+    """Revokes a key at once; revoking it again changes nothing. Raises NotFound."""
+    key = ApiKey.objects.select_for_update().filter(id=key_id).first()
+    if key is None:
+        raise NotFound
+    if key.revoked_at is None:
+        ApiKey.objects.filter(id=key_id).update(revoked_at=timezone.now())
+        audit.record("key.revoked", by=by, target=key_id, prefix=key.prefix)
+
+
+def authenticate(*, text: str) -> Principal | None:
+    """The principal of a key's text, or None when it is malformed, unknown, expired, revoked or its seat removed."""
+    parsed = parse_token(KIND, text)
+    if parsed is None:
+        return None
+    prefix, secret = parsed
+    tenant_id = tenant_of_key(prefix=prefix)
+    if tenant_id is None:
+        return None
+    with tenant_scope(tenant_id):
+        key = ApiKey.objects.select_related("member").filter(prefix=prefix).first()
+        if key is None or not matches(secret, key.secret_hash):
+            return None
+        now = timezone.now()
+        if key.revoked_at or key.member.removed_at or (key.expires_at and key.expires_at <= now):
+            return None
+        if key.last_used_at is None or key.last_used_at < now - LAST_USED_RESOLUTION:
+            ApiKey.objects.filter(id=key.id).update(last_used_at=now)
+        return _principal(key)
+
+
+def _principal(key: ApiKey) -> Principal:
+    permissions = ROLE_PERMISSIONS[key.member.role]
+    if key.scopes:
+        permissions = frozenset(permission for permission in permissions if permission in key.scopes)
+    return Principal(
+        tenant_id=key.tenant_id,
+        member_id=key.member_id,
+        role=key.member.role,
+        permissions=permissions,
+        key_id=key.id,
+    )

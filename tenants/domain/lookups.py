@@ -1,0 +1,31 @@
+"""What must be found before a tenant is known, through definer functions that return ids only."""
+
+import uuid
+
+from django.db import connection
+
+
+def tenant_of_key(*, prefix: str) -> uuid.UUID | None:
+    return _one("SELECT key_tenant(%s)", prefix)
+
+
+def tenant_of_invitation(*, prefix: str) -> uuid.UUID | None:
+    return _one("SELECT invitation_tenant(%s)", prefix)
+
+
+def tenant_of_job(*, job_id: uuid.UUID) -> uuid.UUID | None:
+    return _one("SELECT job_tenant(%s)", str(job_id))
+
+
+def tenants_of_user(*, user_id: uuid.UUID) -> list[uuid.UUID]:
+    """The tenants in which a user has a seat."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT member_tenants(%s)", [str(user_id)])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _one(sql: str, argument: str) -> uuid.UUID | None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [argument])
+        found: uuid.UUID | None = cursor.fetchone()[0]
+        return found

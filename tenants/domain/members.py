@@ -1,0 +1,55 @@
+"""Seats: changing a role, removing a seat."""
+
+import uuid
+
+from django.db.models import Q
+from django.utils import timezone
+
+from tenants import audit
+from tenants.domain.quotas import release
+from tenants.models import Member, Role
+from tenants.permissions import Principal
+from tenants.refusals import Invalid, NotFound, Refusal
+
+
+class LastOwner(Refusal):
+    code = "last_owner"
+
+    def __init__(self) -> None:
+        super().__init__("A tenant keeps at least one owner.", hint="Make another member an owner first.")
+
+
+def change_role(*, member_id: uuid.UUID, role: str, by: Principal) -> Member:
+    """Raises NotFound, LastOwner, or Invalid when an owner's seat is changed by someone who is not an owner."""
+    member, owners = _lock(member_id, by=by)
+    if role == Role.OWNER and by.role != Role.OWNER:
+        raise Invalid("role", "Only an owner makes an owner.", hint="Ask an owner.")
+    if role != Role.OWNER and owners == [member]:
+        raise LastOwner
+    before, member.role = member.role, role
+    member.save(update_fields=["role"])
+    audit.record("member.role_changed", by=by, target=member_id, before=before, after=role)
+    return member
+
+
+def remove_member(*, member_id: uuid.UUID, by: Principal) -> None:
+    """Removes a seat; its keys stop working at once. Raises NotFound, LastOwner or Invalid."""
+    member, owners = _lock(member_id, by=by)
+    if owners == [member]:
+        raise LastOwner
+    member.removed_at = timezone.now()
+    member.save(update_fields=["removed_at"])
+    release(members=1)
+    audit.record("member.removed", by=by, target=member_id)
+
+
+def _lock(member_id: uuid.UUID, *, by: Principal) -> tuple[Member, list[Member]]:
+    """The seat and the owners' seats, locked in one order: two owners cannot remove each other at the same moment."""
+    seats = Member.objects.select_for_update().filter(Q(role=Role.OWNER) | Q(id=member_id), removed_at=None)
+    locked = list(seats.order_by("id"))
+    member = next((seat for seat in locked if seat.id == member_id), None)
+    if member is None:
+        raise NotFound
+    if member.role == Role.OWNER and by.role != Role.OWNER:
+        raise Invalid("role", "Only an owner changes an owner's seat.", hint="Ask an owner.")
+    return member, [seat for seat in locked if seat.role == Role.OWNER]

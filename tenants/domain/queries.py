@@ -1,0 +1,42 @@
+"""Reads of the current tenant."""
+
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from tenants.models import ApiKey, AuditEvent, Invitation, Member, Quota, Tenant
+from tenants.permissions import Principal
+
+
+@dataclass(frozen=True)
+class Me:
+    tenant: Tenant
+    member: Member
+    key: ApiKey
+    usage: Quota
+
+
+def me(*, by: Principal) -> Me:
+    """Who asks, in which tenant, and how much of its quota is used."""
+    key = ApiKey.objects.select_related("member__user").get(id=by.key_id)
+    return Me(tenant=Tenant.objects.get(id=by.tenant_id), member=key.member, key=key, usage=Quota.objects.get())
+
+
+def members() -> QuerySet[Member]:
+    return Member.objects.filter(removed_at=None).select_related("user")
+
+
+def invitations() -> QuerySet[Invitation]:
+    return Invitation.objects.all()
+
+
+def keys() -> QuerySet[ApiKey]:
+    return ApiKey.objects.all()
+
+
+def audit_events() -> QuerySet[AuditEvent]:
+    return AuditEvent.objects.all()
+
+
+def own_seat(*, by: Principal) -> Member:
+    return Member.objects.get(id=by.member_id)

@@ -1,0 +1,31 @@
+"""Fields that tie rows of one tenant together."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models.expressions import Col
+from django.db.models.sql.where import WhereNode
+
+
+class TenantForeignKey(models.ForeignKey[Any, Any]):
+    """A foreign key within one tenant.
+
+    The database holds the composite constraint `(tenant_id, x_id) → (tenant_id, id)`, made by
+    `tenants.row_security.isolate`; Django's own single-column constraint and index are left out. Joins compare the
+    tenant too, so that they can use the composite key and cannot leave the tenant.
+    """
+
+    def __init__(self, to: Any, on_delete: Any = models.DO_NOTHING, **options: Any) -> None:
+        options |= {"db_constraint": False, "db_index": False}
+        super().__init__(to, on_delete, **options)
+
+    def deconstruct(self) -> Any:
+        name, path, args, options = super().deconstruct()
+        del options["db_constraint"], options["db_index"]
+        return name, path, args, options
+
+    def get_extra_restriction(self, alias: str, related_alias: str) -> WhereNode:
+        theirs = self.related_model._meta.get_field("tenant_id")
+        ours = self.model._meta.get_field("tenant_id")
+        same_tenant = theirs.get_lookup("exact")(Col(alias, theirs), Col(related_alias, ours))
+        return WhereNode([same_tenant])

@@ -1,0 +1,45 @@
+"""What a domain verb raises when it will not do as asked. Each kind stands beside the verb that raises it."""
+
+from typing import Any, ClassVar
+
+
+class Refusal(Exception):
+    """An expected refusal, with what happened (`detail`) and what to do about it (`hint`).
+
+    The API turns it into an RFC 9457 problem of `status` with the stable `code`.
+    """
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "conflict"
+    title: ClassVar[str] = "Not possible now"
+
+    def __init__(self, detail: str, *, hint: str = "", **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.extra = extra
+
+
+class NotFound(Refusal):
+    """Missing, or another tenant's: the same answer to the byte."""
+
+    status = 404
+    code = "not_found"
+    title = "Not found"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is nothing at this address.",
+            hint="Check the id; it may belong to another tenant, or have been deleted.",
+        )
+
+
+class Invalid(Refusal):
+    """The input cannot be used. `field` says where."""
+
+    status = 400
+    code = "validation_failed"
+    title = "The input is not valid"
+
+    def __init__(self, field: str, detail: str, *, hint: str = "") -> None:
+        super().__init__(detail, hint=hint, errors=[{"field": field, "detail": detail}])

@@ -1,0 +1,104 @@
+"""The same engines as in production: PostgreSQL with its roles and policies, the broker, S3.
+
+They start with the first test that asks. Each test that asks for `database` has one of its own, cloned from a
+migrated template, and commits: a test inside one outer transaction would hide what isolation tests look for.
+"""
+
+import importlib
+import io
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from psycopg2.extensions import connection as Connection
+
+from deploy.local.engines import Engines, engines
+from tests.cast import Cast, assemble
+
+TEMPLATE = "myriad"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    """Running engines, which Django's settings and connections name."""
+    with engines(tmp_path_factory.mktemp("stack"), durable=False) as running:
+        os.environ.update(running.addresses.env() | {"ALLOWED_HOSTS": "testserver,127.0.0.1,localhost"})
+        _apply_environment()
+        yield running
+
+
+def _apply_environment() -> None:
+    import config.settings
+
+    fresh = importlib.reload(config.settings)
+    for name in dir(fresh):
+        if name.isupper():
+            setattr(settings, name, getattr(fresh, name))
+    for alias in connections.settings:
+        # Made before the engines had addresses.
+        if hasattr(connections._connections, alias):
+            del connections[alias]
+    connections.settings = connections.configure_settings(settings.DATABASES)
+    from workers import wakeups
+
+    wakeups.app.conf.broker_url = settings.REDIS_URL
+
+
+@pytest.fixture(scope="session")
+def template(stack: Engines, django_db_blocker: Any) -> str:
+    """The name of a migrated database that nobody is connected to."""
+    with django_db_blocker.unblock():
+        call_command("database", "bootstrap", stdout=io.StringIO())
+        call_command("migrate", database="owner", verbosity=0)
+        connections.close_all()
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def admin(template: str) -> Iterator[Connection]:
+    """The superuser's connection, in autocommit."""
+    with closing(psycopg2.connect(os.environ["DATABASE_ADMIN_URL"])) as connection:
+        connection.autocommit = True
+        yield connection
+
+
+@pytest.fixture
+def database(template: str, admin: Connection, django_db_blocker: Any) -> Iterator[str]:
+    """A database of this test's own; Django's connections lead to it, each under its role."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with admin.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER myriad_owner")
+    for alias in connections:
+        if alias != "admin":
+            _point(alias, name)
+    with django_db_blocker.unblock():
+        yield name
+        connections.close_all()
+    with admin.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _point(alias: str, name: str) -> None:
+    connections[alias].close()
+    connections.settings[alias]["NAME"] = name
+    connections[alias].settings_dict["NAME"] = name
+
+
+@pytest.fixture
+def cast(database: str) -> Cast:
+    """Alice, Bob, Vera and Charlie, with keys."""
+    return assemble()
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    """Stretching passwords is slow on purpose, and not what these tests are about."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,1 @@
+"""One module a noun, one keyword-only function a verb."""

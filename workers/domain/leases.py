@@ -1,0 +1,149 @@
+"""A worker's hold on a job: taken, renewed, given back, or ended. Each write names the token, and a stale one loses.
+
+Everywhere the tenant's queue row is locked before the job changes state.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from tenants.domain.lookups import tenant_of_job
+from tenants.jobs import LeaseLost, leave_queue, lock_queue
+from tenants.models import Job, Pool, TenantQueue
+from tenants.scope import tenant_scope
+
+# Of the newest job in the moving average of a pool's service time.
+_NEWEST_SHARE = 0.1
+# Seconds before an attempt that failed on our side is repeated; doubled each time, up to the cap.
+_RETRY_SECONDS, _RETRY_CAP = 1, 60
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What a worker may do: this job, under this token."""
+
+    tenant_id: uuid.UUID
+    job_id: uuid.UUID
+    kind: str
+    pool: str
+    token: int
+    attempts: int
+    max_attempts: int
+    spec: dict[str, Any]
+    started_at: datetime
+
+
+def take_lease(*, job_id: uuid.UUID, worker: str) -> Lease | None:
+    """Takes a dispatched job. None when the message was late, doubled, or for a job that is gone."""
+    tenant_id = tenant_of_job(job_id=job_id)
+    if tenant_id is None:
+        return None
+    now = timezone.now()
+    with tenant_scope(tenant_id):
+        taken = Job.objects.filter(id=job_id, state=Job.State.DISPATCHED).update(
+            state=Job.State.RUNNING,
+            token=F("token") + 1,
+            worker=worker,
+            started_at=now,
+            expires_at=now + _term(),
+            error=None,
+        )
+        if not taken:
+            return None
+        job = Job.objects.get(id=job_id)
+        return Lease(
+            tenant_id=tenant_id,
+            job_id=job_id,
+            kind=job.kind,
+            pool=job.pool,
+            token=job.token,
+            attempts=job.attempts,
+            max_attempts=job.max_attempts,
+            spec=job.spec,
+            started_at=now,
+        )
+
+
+def renew(lease: Lease, *, progress: dict[str, Any] | None) -> bool:
+    """Renews the lease and shows progress; returns whether the customer asked to cancel. Raises LeaseLost."""
+    changes: dict[str, Any] = {"expires_at": timezone.now() + _term()}
+    if progress is not None:
+        changes["progress"] = progress
+    with tenant_scope(lease.tenant_id):
+        if not _held(lease).update(**changes):
+            raise LeaseLost(f"job {lease.job_id} is no longer ours (token {lease.token})")
+        return Job.objects.filter(id=lease.job_id, cancel_requested_at__isnull=False).exists()
+
+
+@contextmanager
+def publishing(lease: Lease) -> Iterator[None]:
+    """The tenant's scope with the job's row locked under our token; raises LeaseLost when it is not ours."""
+    with tenant_scope(lease.tenant_id):
+        if not _held(lease).select_for_update().exists():
+            raise LeaseLost(f"job {lease.job_id} is no longer ours (token {lease.token})")
+        yield
+
+
+def succeed(lease: Lease, *, result: dict[str, Any], progress: dict[str, Any]) -> None:
+    """Ends the job well. Raises LeaseLost."""
+    _end(lease, state=Job.State.SUCCEEDED, result=result, progress=progress)
+    _learn_service_time(lease)
+
+
+def fail(lease: Lease, *, error: dict[str, str], traceback: str = "") -> None:
+    """Ends the job with an error the customer can act on; the traceback is for operators. Raises LeaseLost."""
+    _end(lease, state=Job.State.FAILED, error=error, traceback=traceback)
+
+
+def end_canceled(lease: Lease) -> None:
+    """Raises LeaseLost."""
+    _end(lease, state=Job.State.CANCELED)
+
+
+def give_back(lease: Lease) -> None:
+    """Returns the job to the queue unfinished; a drained worker's attempt does not count. Raises LeaseLost."""
+    _requeue(lease, due_at=timezone.now(), attempts=F("attempts") - 1)
+
+
+def retry_later(lease: Lease, *, traceback: str) -> None:
+    """Returns the job to the queue after a failure of ours, to be tried again after a pause. Raises LeaseLost."""
+    pause = min(_RETRY_SECONDS * 2 ** (lease.attempts - 1), _RETRY_CAP)
+    _requeue(lease, due_at=timezone.now() + timedelta(seconds=pause), traceback=traceback)
+
+
+def _term() -> timedelta:
+    return timedelta(seconds=settings.JOB_LEASE_SECONDS)
+
+
+def _held(lease: Lease) -> Any:
+    return Job.objects.filter(id=lease.job_id, token=lease.token, state=Job.State.RUNNING)
+
+
+def _end(lease: Lease, **changes: Any) -> None:
+    with tenant_scope(lease.tenant_id):
+        queue = lock_queue(pool=lease.pool)
+        if not _held(lease).update(finished_at=timezone.now(), expires_at=None, **changes):
+            raise LeaseLost(f"job {lease.job_id} is no longer ours (token {lease.token})")
+        leave_queue(queue, was=Job.State.RUNNING)
+
+
+def _requeue(lease: Lease, **changes: Any) -> None:
+    with tenant_scope(lease.tenant_id):
+        queue = lock_queue(pool=lease.pool)
+        if not _held(lease).update(state=Job.State.PENDING, expires_at=None, **changes):
+            raise LeaseLost(f"job {lease.job_id} is no longer ours (token {lease.token})")
+        TenantQueue.objects.filter(id=queue.id).update(running=F("running") - 1, waiting=F("waiting") + 1)
+
+
+def _learn_service_time(lease: Lease) -> None:
+    seconds = (timezone.now() - lease.started_at).total_seconds()
+    Pool.objects.filter(name=lease.pool).update(
+        service_seconds=F("service_seconds") * (1 - _NEWEST_SHARE) + seconds * _NEWEST_SHARE
+    )

@@ -1,0 +1,53 @@
+"""The Celery app: it carries wake-ups (a job's id) from the dispatcher to a worker, and is trusted with nothing else.
+
+A message that is lost, doubled or late does no harm: the row is the queue, and the lease decides. The settings follow
+from that:
+
+- acknowledged early, because a late acknowledgement comes back after the visibility time-out while a long job still
+  runs (4 tasks were started 34 times);
+- expiring with the dispatch's grace, because by then the job has been given out anew;
+- no results, events, gossip or remote control, because PostgreSQL knows all of it.
+"""
+
+import uuid
+
+import redis
+from celery import Celery
+from django.conf import settings
+from kombu.exceptions import OperationalError
+
+TASK = "workers.run_job"
+
+app = Celery("myriad", broker=settings.REDIS_URL, set_as_current=True)
+app.conf.update(
+    task_acks_late=False,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_default_queue="pool.cpu",
+    # One message a thread: the dispatcher sends no more than there are free slots, so more would only wait.
+    worker_prefetch_multiplier=1,
+    worker_send_task_events=False,
+    worker_enable_remote_control=False,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    # Seconds. A broker that does not answer must not hold the dispatcher's turn.
+    broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2, "retry_on_timeout": True},
+)
+
+
+def send(*, job_id: uuid.UUID, pool: str) -> None:
+    """Wakes a worker of `pool`. Raises OSError when the broker does not take the message."""
+    try:
+        # The anonymous exchange needs no bindings, which a flushed broker would have lost.
+        app.send_task(
+            TASK,
+            args=[str(job_id)],
+            exchange="",
+            routing_key=f"pool.{pool}",
+            expires=settings.JOB_DISPATCH_SECONDS,
+            retry=False,
+        )
+    except (OperationalError, redis.RedisError) as error:
+        raise OSError(f"broker: {type(error).__name__}") from error
