@@ -33,12 +33,16 @@ def bootstrap(*, admin_url: str, urls: Mapping[str, str]) -> None:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database])
             if cursor.fetchone() is None:
                 cursor.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(OWNER))
+                    sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                        sql.Identifier(database), sql.Identifier(OWNER)
+                    )
                 )
             cursor.execute(
-                sql.SQL("REVOKE ALL ON DATABASE {0} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} TO {1}, {2}").format(
-                    sql.Identifier(database), sql.Identifier(APP), sql.Identifier(MAINT)
-                )
+                sql.SQL(
+                    "REVOKE ALL ON DATABASE {0} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} TO {1}, {2};"
+                    # Backfills stage their rows.
+                    " GRANT TEMPORARY ON DATABASE {0} TO {2}"
+                ).format(sql.Identifier(database), sql.Identifier(APP), sql.Identifier(MAINT))
             )
     _close_schema(urls[OWNER])
 
@@ -53,7 +57,9 @@ def _close_schema(owner_url: str) -> None:
 def _login_role(cursor: Cursor, role: str, url: str) -> None:
     parts = urlsplit(url)
     if unquote(parts.username or "") != role:
-        raise UnusableAddress(f"the address for {role} names the role {parts.username!r}; policies name {role}")
+        raise UnusableAddress(
+            f"the address for {role} names the role {parts.username!r}; policies name {role}"
+        )
     _role(cursor, role, sql.SQL("LOGIN PASSWORD {}").format(sql.Literal(unquote(parts.password or ""))))
 
 

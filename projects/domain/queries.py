@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, QuerySet, Value
 from django.db.models.fields.json import KeyTextTransform
 
@@ -39,10 +40,16 @@ def class_named(class_id: uuid.UUID) -> DefectClass:
 def image_named(image_id: uuid.UUID) -> Image:
     """Raises NotFound when it, or its project, is missing, deleted, or another tenant's."""
     rows = Image.objects.filter(id=image_id, deleted_at=None, project__deleted_at=None)
-    image = rows.prefetch_related("shown_classes").first()
+    image = with_classes(rows).first()
     if image is None:
         raise NotFound
     return image
+
+
+def with_classes(rows: QuerySet[Image]) -> QuerySet[Image]:
+    """The images with `class_ids`, the classes each shows, in the same query (a prefetch costs a third more a page)."""
+    shown = ImageClass.objects.filter(image_id=OuterRef("id")).order_by("id")
+    return rows.annotate(class_ids=ArraySubquery(shown.values("defect_class_id")))
 
 
 def images(project_id: uuid.UUID, *, filters: Mapping[str, str]) -> QuerySet[Image]:
@@ -55,7 +62,7 @@ def images(project_id: uuid.UUID, *, filters: Mapping[str, str]) -> QuerySet[Ima
         if "\x00" in name + value:
             raise Invalid(name, "A filter holds no NUL character.")
         rows = _filtered(rows, name, value)
-    return rows.prefetch_related("shown_classes")
+    return with_classes(rows)
 
 
 def _filtered(rows: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:

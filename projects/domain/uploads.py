@@ -14,7 +14,7 @@ from typing import Any
 from django.utils import timezone
 
 from projects.domain.ingest import INCOMING, INGEST, incoming_key
-from projects.domain.queries import project_named
+from projects.domain.queries import image_named, project_named
 from projects.domain.registration import Registered, as_json, register_images
 from projects.models import Image
 from tenants import audit, jobs
@@ -210,5 +210,5 @@ def upload_directly(
         done = complete_uploads(project_id=project_id, image_ids=[result.image.id], by=by)
         job_id = done.jobs[0] if done.jobs else None
     with tenant_scope(by.tenant_id):
-        image = Image.objects.prefetch_related("shown_classes").get(id=result.image.id)
+        image = image_named(result.image.id)
     return image, job_id
