@@ -1,7 +1,8 @@
 """What ingest asks of a decoder and what it gets back: plain values, no Django and no image library.
 
-The decoder itself lives in ``workers`` (a sandboxed child process); this side knows only the Protocol. The limits
-stand here because the upload API refuses by them before a byte is sent, and the decoder refuses by them afterwards.
+The decoder itself lives in ``workers`` (a sandboxed child process); this side knows only the Protocol. The
+limits stand here because the upload API refuses by them before a byte is sent, and the decoder refuses by
+them afterwards.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ TYPE_ALIASES: Final = MappingProxyType(
 
 MAX_BATCH: Final = 200
 
-#: A 40-megapixel RGB image takes 160 MB decoded and 320 MB while it is turned upright, which fits the decoder's
-#: 512 MiB; industrial cameras stop at about 25 megapixels, line scanners at about 16,384 pixels a line.
+#: A 40-megapixel RGB image takes 160 MB decoded and 320 MB while it is turned upright, which fits the
+#: decoder's 512 MiB; industrial cameras stop at about 25 megapixels, line scanners at about 16,384 pixels a
+#: line.
 MAX_PIXELS: Final = 40_000_000
 MAX_SIDE: Final = 20_000
 
@@ -73,9 +75,10 @@ class DecodeCode(StrEnum):
 class DecodeRequest:
     """One file to decode.
 
-    ``key`` names the file in the batch and in ``out_dir`` (letters, digits, ``-`` and ``_``; an image id does).
-    ``path`` is the downloaded file; the ``declared_`` values are what the customer announced. ``filename`` is the
-    customer's name of it, used in messages only. ``out_dir`` belongs to one tenant and is made when missing.
+    ``key`` names the file in the batch and in ``out_dir`` (letters, digits, ``-`` and ``_``; an image id
+    does). ``path`` is the downloaded file; the ``declared_`` values are what the customer announced.
+    ``filename`` is the customer's name of it, used in messages only. ``out_dir`` belongs to one tenant and is
+    made when missing.
     """
 
     key: str
@@ -91,11 +94,11 @@ class DecodeRequest:
 class DecodedImage:
     """A file that was decoded, turned upright, stripped of metadata and encoded again.
 
-    ``sha256`` and the announced size were verified. ``stored_type`` is ``image/jpeg`` (from JPEG) or ``image/png``
-    (from all else); the file at ``stored_path`` and the WebP at ``thumbnail_path`` lie in ``out_dir`` and are the
-    caller's to upload and delete. ``width`` and ``height`` are those of the upright image, in pixels.
-    ``near_hash`` is a 64-bit difference hash (16 hex digits): near-duplicates differ in few bits.
-    ``orientation_applied`` is the EXIF orientation (1 to 8) that was undone; 1 is none.
+    ``sha256`` and the announced size were verified. ``stored_type`` is ``image/jpeg`` (from JPEG) or
+    ``image/png`` (from all else); the file at ``stored_path`` and the WebP at ``thumbnail_path`` lie in
+    ``out_dir`` and are the caller's to upload and delete. ``width`` and ``height`` are those of the upright
+    image, in pixels. ``near_hash`` is a 64-bit difference hash (16 hex digits): near-duplicates differ in few
+    bits. ``orientation_applied`` is the EXIF orientation (1 to 8) that was undone; 1 is none.
     """
 
     key: str
@@ -138,9 +141,9 @@ class Decoder(Protocol):
     ) -> list[DecodeResult]:
         """Decode up to ``MAX_BATCH`` files of one tenant, in order; each gives one result.
 
-        ``on_result`` is called after each file, in the caller's thread. ``should_stop`` is asked before each file;
-        once it says yes, the results so far are returned and the rest of the batch stays untouched. A bad file is
-        a result, never an exception; ``ValueError`` is raised for a batch that is too long or has unfit or
-        repeated keys, ``OSError`` for files of our own that cannot be read or written.
+        ``on_result`` is called after each file, in the caller's thread. ``should_stop`` is asked before each
+        file; once it says yes, the results so far are returned and the rest of the batch stays untouched. A
+        bad file is a result, never an exception; ``ValueError`` is raised for a batch that is too long or has
+        unfit or repeated keys, ``OSError`` for files of our own that cannot be read or written.
         """
         ...

@@ -22,6 +22,7 @@ from tenants.api.serializers import (
     NewKeySerializer,
     RoleInput,
     SeatSerializer,
+    TenantSerializer,
 )
 from tenants.api.views import PublicView, TenantView, checked
 from tenants.domain import invitations, keys, members, queries
@@ -101,8 +102,8 @@ class AcceptInvitationView(PublicView):
         given = checked(AcceptInput, request)
         seat = invitations.accept_invitation(text=given["token"], name=given["name"], password=given["password"])
         key = {**KeySerializer(seat.key).data, "secret": seat.token.text}
-        answer = {"tenant": seat.tenant, "member": seat.member, "api_key": key}
-        return Response(SeatSerializer(answer).data, status=201)
+        tenant, member = TenantSerializer(seat.tenant).data, MemberSerializer(seat.member).data
+        return Response({"tenant": tenant, "member": member, "api_key": key}, status=201)
 
 
 class KeysView(TenantView):

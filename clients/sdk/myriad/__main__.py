@@ -1,0 +1,5 @@
+"""`python -m myriad` is the `myriad` command."""
+
+from myriad.cli.main import main
+
+main()

@@ -1,0 +1,124 @@
+"""Progress on standard error: one line rewritten on a terminal, a line every few seconds anywhere else."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TextIO
+
+from myriad.cli.session import Session, printable
+from myriad.resources.jobs import Job
+from myriad.upload.report import IngestProgress, UploadProgress
+
+# Seconds between two lines where lines stay.
+_EVERY = 5.0
+_BAR = 24
+
+
+class Meter:
+    """Shows how far something is. As a context manager it tidies up after itself."""
+
+    def __init__(
+        self,
+        stream: TextIO | None,
+        *,
+        live: bool,
+        every: float = _EVERY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._live = live
+        self._every = every
+        self._clock = clock
+        self.started = clock()
+        self._last_at = clock()
+        self._last = ""
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        return cls(None if session.quiet else sys.stderr, live=sys.stderr.isatty())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stream is not None and self._live and self._last:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+    @property
+    def seconds(self) -> float:
+        return self._clock() - self.started
+
+    def show(self, line: str) -> None:
+        """Show the line now, or leave it out if it is too soon after the last."""
+        if self._stream is None or line == self._last:
+            return
+        if self._live:
+            columns = shutil.get_terminal_size().columns
+            self._stream.write("\r\x1b[K" + printable(line)[: columns - 1])
+        elif self._clock() - self._last_at < self._every:
+            return
+        else:
+            self._stream.write(printable(line) + "\n")
+        self._last, self._last_at = line, self._clock()
+        self._stream.flush()
+
+
+def upload_line(progress: UploadProgress, seconds: float) -> str:
+    """Write an upload's progress; `seconds` is how long it has gone on."""
+    rate = progress.bytes / seconds if seconds > 0 else 0.0
+    parts = [
+        f"Uploading {_bar(progress.bytes, progress.bytes_total)}",
+        f"{progress.files:,}/{progress.files_total:,} files",
+        f"{progress.bytes / 1e6:.1f}/{progress.bytes_total / 1e6:.1f} MB",
+        f"{rate / 1e6:.1f} MB/s",
+    ]
+    if rate > 0 and progress.bytes < progress.bytes_total:
+        parts.append(f"{_clock_time((progress.bytes_total - progress.bytes) / rate)} left")
+    if progress.problems:
+        parts.append(f"{progress.problems:,} with problems")
+    return "  ".join(parts)
+
+
+def ingest_line(progress: IngestProgress) -> str:
+    parts = [
+        f"Ingesting {_bar(progress.done, progress.total)}",
+        f"{progress.done:,}/{progress.total:,} images",
+    ]
+    if progress.queue_place:
+        parts.append(f"place {progress.queue_place:,} in the queue")
+    if progress.eta_seconds is not None:
+        parts.append(f"{_clock_time(progress.eta_seconds)} left")
+    return "  ".join(parts)
+
+
+def job_line(job: Job) -> str:
+    parts = [f"{job.kind} {job.state}"]
+    if job.progress.total:
+        parts.append(
+            f"{_bar(job.progress.done, job.progress.total)}  {job.progress.done}/{job.progress.total}"
+        )
+    if job.progress.message:
+        parts.append(job.progress.message)
+    if job.queue_place:
+        parts.append(f"place {job.queue_place:,} in the queue")
+    if job.eta_seconds is not None:
+        parts.append(f"{_clock_time(job.eta_seconds)} left")
+    return "  ".join(parts)
+
+
+def _bar(done: int, total: int) -> str:
+    full = _BAR * min(done, total) // total if total else _BAR
+    return "[" + "#" * full + "-" * (_BAR - full) + "]"
+
+
+def _clock_time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

@@ -1,0 +1,1 @@
+"""What a tenant has, one module a noun: the answer's dataclass and the calls beside it."""

@@ -1,0 +1,1 @@
+"""How Myriad is shipped and run: the local stack, the demo, images for production."""

@@ -1,0 +1,1 @@
+"""The demonstration: two manufacturers, one project, sixty photographs of casings."""
