@@ -33,9 +33,7 @@ def bootstrap(*, admin_url: str, urls: Mapping[str, str]) -> None:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database])
             if cursor.fetchone() is None:
                 cursor.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                        sql.Identifier(database), sql.Identifier(OWNER)
-                    )
+                    sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(OWNER))
                 )
             cursor.execute(
                 sql.SQL(
@@ -57,9 +55,7 @@ def _close_schema(owner_url: str) -> None:
 def _login_role(cursor: Cursor, role: str, url: str) -> None:
     parts = urlsplit(url)
     if unquote(parts.username or "") != role:
-        raise UnusableAddress(
-            f"the address for {role} names the role {parts.username!r}; policies name {role}"
-        )
+        raise UnusableAddress(f"the address for {role} names the role {parts.username!r}; policies name {role}")
     _role(cursor, role, sql.SQL("LOGIN PASSWORD {}").format(sql.Literal(unquote(parts.password or ""))))
 
 

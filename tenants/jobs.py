@@ -30,7 +30,7 @@ class JobFailed(Exception):
         self.error = {"code": code, "message": message, "hint": hint}
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: the worker drains, or the job was canceled
+class Stopped(Exception):
     """Raised by `JobContext.check` when the handler must stop: cancel, drain, or a lease that was lost."""
 
 

@@ -28,7 +28,7 @@ class TenantQuerySet(models.QuerySet[M]):
             raise ForeignScope("a query made in one tenant's scope was run in another's")
 
     def _clone(self) -> Self:
-        clone = cast(Self, super()._clone())  # type: ignore[misc]  # not in the stubs
+        clone = cast("Self", super()._clone())  # type: ignore[misc]  # not in the stubs
         clone._made_for = self._made_for
         return clone
 

@@ -27,16 +27,14 @@ def isolate(
     """
     statements = [
         f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD PRIMARY KEY (tenant_id, id)",
-        f"ALTER TABLE {table} ADD CONSTRAINT {table}_tenant_fk FOREIGN KEY (tenant_id)"
-        " REFERENCES tenants_tenant (id)",
+        f"ALTER TABLE {table} ADD CONSTRAINT {table}_tenant_fk FOREIGN KEY (tenant_id) REFERENCES tenants_tenant (id)",
         *(
             f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_fk FOREIGN KEY (tenant_id, {column})"
             f" REFERENCES {target} (tenant_id, id)"
             for column, target in (foreign_keys or {}).items()
         ),
         *(
-            f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_fk FOREIGN KEY ({column})"
-            f" REFERENCES {target} (id)"
+            f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_fk FOREIGN KEY ({column}) REFERENCES {target} (id)"
             for column, target in (global_foreign_keys or {}).items()
         ),
         *_secure(table, f"tenant_id = {CURRENT_TENANT}"),

@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
-from psycopg2.extensions import connection as Connection
+from psycopg2 import extensions
 
 from deploy.local.engines import Engines, engines
 from tests.cast import Cast, assemble
@@ -63,7 +63,7 @@ def template(stack: Engines, django_db_blocker: Any) -> str:
 
 
 @pytest.fixture(scope="session")
-def admin(template: str) -> Iterator[Connection]:
+def admin(template: str) -> Iterator[extensions.connection]:
     """The superuser's connection, in autocommit."""
     with closing(psycopg2.connect(os.environ["DATABASE_ADMIN_URL"])) as connection:
         connection.autocommit = True
@@ -71,7 +71,7 @@ def admin(template: str) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def database(template: str, admin: Connection, django_db_blocker: Any) -> Iterator[str]:
+def database(template: str, admin: extensions.connection, django_db_blocker: Any) -> Iterator[str]:
     """A database of this test's own; Django's connections lead to it, each under its role."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with admin.cursor() as cursor:

@@ -15,7 +15,7 @@ from types import FrameType
 
 from deploy.demo.photographs import Photographs, casings, from_coco
 from deploy.demo.stack import ROOT, DemoFailed, addresses, create_tenant, stack
-from myriad import Client, MyriadError, NotFound, Project, UploadReport, read_coco
+from myriad import Client, MyriadError, NotFound, Project, read_coco
 from myriad.cli.progress import Meter, ingest_line, upload_line
 
 PASSWORD = "demo-only-passphrase"  # noqa: S105 - of a stack that answers on this machine only
@@ -51,8 +51,8 @@ def show(folder: Path, *, data: Path | None) -> None:
     bolt_key = enter(folder, url, tenant="Bolt Works", owner="charlie@bolt.example", name="Charlie")
     photographs = from_coco(data) if data else casings(folder / "casings")
     with Client(url, acme_key) as acme, Client(url, bolt_key) as bolt:
-        project, report = inspect(acme, photographs)
-        refuse(bolt, acme, project, report)
+        project = inspect(acme, photographs)
+        refuse(bolt, acme, project)
         images, seconds = acme.projects.get(project.id).image_count, time.monotonic() - begun
     say(f"Acme has {images} photographs, Bolt has none of them. ({seconds:.0f} s)")
     say("To go on as Acme:")
@@ -70,7 +70,7 @@ def enter(folder: Path, url: str, *, tenant: str, owner: str, name: str) -> str:
     return accepted.api_key.secret
 
 
-def inspect(acme: Client, photographs: Photographs) -> tuple[Project, UploadReport]:
+def inspect(acme: Client, photographs: Photographs) -> Project:
     """Acme's part: a project, its label book, its photographs, until each is ingested."""
     project = acme.projects.create("Casings", kind="detection", description="Back covers, after anodising")
     for name in photographs.classes:
@@ -90,10 +90,10 @@ def inspect(acme: Client, photographs: Photographs) -> tuple[Project, UploadRepo
     if problems:
         raise DemoFailed(f"{len(problems)} photographs were not taken, the first: {problems[0]}")
     say(f"Ingested {len(ingest.ready)} photographs.")
-    return project, report
+    return project
 
 
-def refuse(bolt: Client, acme: Client, project: Project, report: UploadReport) -> None:
+def refuse(bolt: Client, acme: Client, project: Project) -> None:
     """Bolt's key tries Acme's ids; each must answer 404, as an id that does not exist."""
     image = next(iter(acme.images.list(project.id)))
     job = next(iter(acme.jobs.list()))
@@ -130,7 +130,7 @@ def say(line: str) -> None:
     print(f"demo: {line}", flush=True)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

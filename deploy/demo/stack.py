@@ -27,9 +27,7 @@ def stack(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     ready, log = folder / "ready.json", folder / "stack.log"
     command = [sys.executable, "-m", "deploy.local", "up", "--ready-file", str(ready)]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=_environment(folder), stdout=output, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=_environment(folder), stdout=output, stderr=subprocess.STDOUT)
     try:
         _wait(process, ready, log)
         yield process
@@ -47,9 +45,7 @@ def addresses(folder: Path) -> dict[str, str]:
 def create_tenant(folder: Path, *, name: str, owner: str) -> dict[str, Any]:
     """Runs `manage.py tenant create`, as an operator would; returns its answer, the invitation's token included."""
     command = [sys.executable, "manage.py", "tenant", "create", name, "--owner", owner, "--json"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=_environment(folder), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, env=_environment(folder), capture_output=True, text=True, check=False)
     if done.returncode:
         raise DemoFailed(f"manage.py tenant create {name!r}: {done.stderr.strip()[-500:]}")
     answer: dict[str, Any] = json.loads(done.stdout)

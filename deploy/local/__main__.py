@@ -22,9 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("up", help="start everything and keep it running until Ctrl-C")
     command.add_argument("--port", type=int, help="the web's port (default: the one it had, or any free one)")
-    command.add_argument(
-        "--ready-file", type=Path, help="written once everything answers, removed at the end"
-    )
+    command.add_argument("--ready-file", type=Path, help="written once everything answers, removed at the end")
     options = parser.parse_args(arguments)
     folder = (ROOT / os.environ.get("MYRIAD_LOCAL_DIR", ".local")).resolve()
     console = Console()

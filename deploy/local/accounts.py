@@ -30,9 +30,7 @@ def postgres_account() -> str:
 def _make_account() -> None:
     useradd = shutil.which("useradd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not useradd:
-        raise PartFailed(
-            "postgres", f"may not run as root, and useradd is missing: make an account {ACCOUNT}"
-        )
+        raise PartFailed("postgres", f"may not run as root, and useradd is missing: make an account {ACCOUNT}")
     command = [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:

@@ -12,7 +12,7 @@ WIDTH = 10
 
 # Engines tell of every step; all of it is in their log files.
 _COMPLAINTS = {
-    "postgres": re.compile(r"\b(WARNING|ERROR|FATAL|PANIC):"),
+    "postgres": re.compile(r"\b(WARNING|ERROR|FATAL|PANIC):(?!  the database system is (starting up|shutting down))"),
     "valkey": re.compile(r"# (Fatal|FATAL|Failed|Error|Can't|Could not|Out Of Memory)|\*\*\*"),
     "s3": re.compile(r"^[EF]\d{4} "),
 }
@@ -41,6 +41,9 @@ class Console:
             position = path.stat().st_size if path.exists() else 0
             complaint = _COMPLAINTS.get(name)
             self._followed[name] = _Followed(name, path, position, complaint.search if complaint else bool)
+
+    def forget(self, name: str) -> None:
+        self._followed.pop(name, None)
 
     def tick(self) -> None:
         for followed in self._followed.values():

@@ -78,9 +78,7 @@ class S3:
 
     def prepare(self) -> None:
         (self.folder / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(
-            self.folder / "identities.json", json.dumps(identities(self._keys, self.bucket), indent=1)
-        )
+        write_private(self.folder / "identities.json", json.dumps(identities(self._keys, self.bucket), indent=1))
         write_private(self.folder / "iam.json", json.dumps(iam_config(self._keys, self.bucket), indent=1))
 
     def answers(self) -> bool:

@@ -33,7 +33,8 @@ def services(env: Mapping[str, str], *, port: int) -> list[Service]:
     env = without_privileges(env)
     slots, pool = env.get("WORKER_SLOTS", "2"), env.get("WORKER_POOL", "cpu")
     web = ["-m", "gunicorn", "-c", "deploy/local/gunicorn_conf.py", "--bind", f"{HOST}:{port}", "config.wsgi"]
-    worker = ["-m", "celery", "-A", "config.celery", "worker", "--pool", "threads", "--concurrency", slots]
+    worker = ["-W", "ignore:You're running the worker with superuser", "-m", "celery", "--quiet"]
+    worker += ["-A", "config.celery", "worker", "--pool", "threads", "--concurrency", slots]
     worker += ["--queues", f"pool.{pool}", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     return [
         # gunicorn's own processes see for themselves when it is gone; a SIGTERM lets it end them at once.
@@ -55,9 +56,7 @@ def preparations(env: Mapping[str, str]) -> dict[str, Command]:
     if env.get("DATABASE_ADMIN_URL"):
         commands["database"] = _python(["manage.py", "database", "bootstrap"], env)
     if env.get("DATABASE_OWNER_URL"):
-        commands["migrate"] = _python(
-            ["manage.py", "migrate", "--database", "owner", "--verbosity", "0"], env
-        )
+        commands["migrate"] = _python(["manage.py", "migrate", "--database", "owner", "--verbosity", "0"], env)
     commands["storage"] = _python(["manage.py", "storage", "bootstrap"], env)
     return commands
 
@@ -85,8 +84,6 @@ def _worker_ready(state: Readiness) -> bool:
     return int(state.get("workers") or 0) >= 1
 
 
-def _python(
-    arguments: list[str], env: Mapping[str, str], *, death_signal: signal.Signals = signal.SIGKILL
-) -> Command:
+def _python(arguments: list[str], env: Mapping[str, str], *, death_signal: signal.Signals = signal.SIGKILL) -> Command:
     env = {**env, "PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "config.settings"}
     return Command([sys.executable, *arguments], env, ROOT, death_signal=death_signal)

@@ -107,9 +107,7 @@ class Supervisor:
             wait_until_answers(running.process, ready, seconds=READY_SECONDS, pause=lambda _: self.pause(0.1))
         except PartFailed as error:
             if state and running.process.alive:
-                raise running.process.failure(
-                    f"is not ready after {READY_SECONDS} s; /readyz says {state}"
-                ) from error
+                raise running.process.failure(f"is not ready after {READY_SECONDS} s; /readyz says {state}") from error
             raise
 
     def _refuse_dead(self) -> None:
@@ -157,5 +155,6 @@ class Supervisor:
                 time.sleep(0.02)
             running.process.kill()
             self.console.tick()
+        for process in self.engines.processes:
+            self.console.forget(process.name)  # each complains of the others' going
         self.engines.stop(grace=STOP_SECONDS if self._signals < patience else 0)
-        self.console.tick()

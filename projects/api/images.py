@@ -59,9 +59,7 @@ class ImagesView(TenantView):
     def scoped(self) -> bool:  # type: ignore[override]  # the one view whose methods differ
         return self.request.method == "GET"
 
-    @extend_schema(
-        operation_id="images_list", parameters=PAGE_PARAMETERS + FILTERS, responses=page_of(ImageSerializer)
-    )
+    @extend_schema(operation_id="images_list", parameters=PAGE_PARAMETERS + FILTERS, responses=page_of(ImageSerializer))
     def get(self, request: Request, project_id: uuid.UUID) -> Response:
         """Images, newest first."""
         filters = {name: value for name, value in request.query_params.items() if name not in ("limit", "cursor")}

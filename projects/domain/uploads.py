@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from projects.domain.ingest import INCOMING, INGEST, incoming_key
 from projects.domain.queries import image_named, project_named
-from projects.domain.registration import Registered, as_json, register_images
+from projects.domain.registration import as_json, register_images
 from projects.models import Image
 from tenants import audit, jobs
 from tenants.models import Job
@@ -68,14 +68,12 @@ def request_uploads(*, project_id: uuid.UUID, items: Sequence[object], by: Princ
     for result in results:
         line = as_json(result)
         if result.image is not None and result.status == Image.Status.AWAITING and not result.duplicate:
-            line["upload"] = _way_in(storage, result, by)
+            line["upload"] = _way_in(storage, result.image, by)
         lines.append(line)
     return lines
 
 
-def _way_in(storage: TenantStorage, result: Registered, by: Principal) -> dict[str, Any]:
-    image = result.image
-    assert image is not None
+def _way_in(storage: TenantStorage, image: Image, by: Principal) -> dict[str, Any]:
     expires_at = (timezone.now() + timedelta(seconds=UPLOAD_SECONDS)).isoformat()
     if image.size > MULTIPART_FROM:
         return _parts(storage, image, by) | {"expires_at": expires_at}

@@ -60,24 +60,18 @@ class Image(TenantModel):
                 fields=["tenant_id", "project", "sha256"], condition=Q(deleted_at=None), name="image_content_unique"
             ),
             models.UniqueConstraint(
-                fields=["tenant_id", "project", "stored_sha256"], condition=Q(deleted_at=None, status="READY"),
+                fields=["tenant_id", "project", "stored_sha256"],
+                condition=Q(deleted_at=None, status="READY"),
                 name="image_stored_unique",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=["AWAITING", "ARRIVED", "READY", "FAILED"]), name="image_status_valid"
             ),
-            models.CheckConstraint(
-                condition=Q(split__in=["TRAIN", "VALIDATION", "TEST"]), name="image_split_valid"
-            ),
+            models.CheckConstraint(condition=Q(split__in=["TRAIN", "VALIDATION", "TEST"]), name="image_split_valid"),
             # A ready image is whole: nothing is half-published.
             models.CheckConstraint(
                 condition=~Q(status="READY")
-                | (
-                    Q(width__gt=0, height__gt=0)
-                    & ~Q(stored_sha256="")
-                    & ~Q(thumbnail_sha256="")
-                    & Q(error=None)
-                ),
+                | (Q(width__gt=0, height__gt=0) & ~Q(stored_sha256="") & ~Q(thumbnail_sha256="") & Q(error=None)),
                 name="image_ready_whole",
             ),
         ]

@@ -1,7 +1,7 @@
 """Views of a tenant's members, invitations, keys and audit log."""
 
 import uuid
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -69,16 +69,12 @@ class MemberView(TenantView):
 class InvitationsView(TenantView):
     needs: ClassVar = ADMIN
 
-    @extend_schema(
-        operation_id="invitations_list", parameters=PAGE_PARAMETERS, responses=page_of(InvitationSerializer)
-    )
+    @extend_schema(operation_id="invitations_list", parameters=PAGE_PARAMETERS, responses=page_of(InvitationSerializer))
     def get(self, request: Request) -> Response:
         """Invitations, open and past."""
         return paginated(request, queries.invitations(), InvitationSerializer)
 
-    @extend_schema(
-        operation_id="invitations_create", request=InvitationInput, responses={201: NewInvitationSerializer}
-    )
+    @extend_schema(operation_id="invitations_create", request=InvitationInput, responses={201: NewInvitationSerializer})
     def post(self, request: Request) -> Response:
         """Offers a seat. The token is in this answer only."""
         invitation, token = invitations.invite(**checked(InvitationInput, request), by=self.principal)

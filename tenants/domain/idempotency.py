@@ -77,9 +77,7 @@ def begin(*, key: str, request: str, by: Principal) -> uuid.UUID | Replay:
 
 def finish(*, record_id: uuid.UUID, status: int, body: Any, location: str) -> None:
     """Keeps the answer for replays, without what is shown once."""
-    IdempotencyRecord.objects.filter(id=record_id).update(
-        status=status, body=_without_secrets(body), location=location
-    )
+    IdempotencyRecord.objects.filter(id=record_id).update(status=status, body=_without_secrets(body), location=location)
 
 
 def abandon(*, record_id: uuid.UUID) -> None:

@@ -57,7 +57,8 @@ class Job(TenantModel):
     class Meta(TenantModel.Meta):
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant_id", "kind", "key"], condition=Q(state__in=["PENDING", "DISPATCHED", "RUNNING"]),
+                fields=["tenant_id", "kind", "key"],
+                condition=Q(state__in=["PENDING", "DISPATCHED", "RUNNING"]),
                 name="job_key_active_unique",
             ),
             models.CheckConstraint(

@@ -48,7 +48,7 @@ def block(name: str, residents: Sequence[Resident], chance: random.Random) -> li
 
 def compare_lists(stacks: dict[int, tuple[Stack, list[Resident]]]) -> dict[str, dict[int, Measured]]:
     """Latency of each list at each number of tenants, blocks in turn, one request at a time."""
-    chance = random.Random(0)  # noqa: S311 - which tenant asks
+    chance = random.Random(0)
     names = list(lists(Resident("", "")))
     took: dict[str, dict[int, list[float]]] = {name: {count: [] for count in stacks} for name in names}
     for turn in range(ROUNDS + 1):
@@ -64,13 +64,13 @@ def compare_lists(stacks: dict[int, tuple[Stack, list[Resident]]]) -> dict[str, 
 
 
 def rate_of_lists(stack: Stack, residents: Sequence[Resident]) -> float:
-    chance = random.Random(1)  # noqa: S311 - which tenant asks
+    chance = random.Random(1)
     requests = [request for _ in range(16) for request in block("images", residents, chance)]
     return drive(stack.url, requests=requests, threads=THREADS).rate
 
 
 def rate_of_creates(stack: Stack, residents: Sequence[Resident]) -> float:
-    chance = random.Random(2)  # noqa: S311 - which tenant asks
+    chance = random.Random(2)
     requests = [
         Request(
             "POST",
@@ -121,9 +121,7 @@ def main() -> int:
             started = time.perf_counter()
             residents = populate(stack.env["DATABASE_MAINT_URL"], first=1, last=count, images=options.images)
             analyze(stack.env["DATABASE_OWNER_URL"])
-            print(
-                f"{count} tenants × {options.images} images loaded in {time.perf_counter() - started:.1f} s"
-            )
+            print(f"{count} tenants × {options.images} images loaded in {time.perf_counter() - started:.1f} s")
             stacks[count] = (stack, residents)
         measured = compare_lists(stacks)
         rates = {

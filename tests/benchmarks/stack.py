@@ -33,11 +33,7 @@ def running_stack() -> Iterator[Stack]:
         folder = Path(name)
         ready = folder / "ready"
         # What the caller's environment says of other servers must not lead the benchmark there.
-        env = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("DATABASE_", "REDIS_", "S3_"))
-        }
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "REDIS_", "S3_"))}
         env |= {"MYRIAD_LOCAL_DIR": str(folder / "local")}
         command = [sys.executable, "-m", "deploy.local", "up", "--ready-file", str(ready)]
         with (folder / "log").open("wb") as log:

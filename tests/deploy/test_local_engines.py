@@ -222,9 +222,7 @@ def test_a_leftover_of_a_dead_supervisor_is_ended_at_the_next_start(tmp_path: Pa
 
 def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
     if sys.platform != "linux":
-        pytest.skip(
-            "only Linux sends a signal at a parent's death; elsewhere the next start ends what is left"
-        )
+        pytest.skip("only Linux sends a signal at a parent's death; elsewhere the next start ends what is left")
     script = (
         "import pathlib, sys, time\n"
         "from deploy.local.process import Command, Process\n"
@@ -264,9 +262,7 @@ def test_an_unprivileged_user_can_run_them() -> None:
     with scratch() as folder:
         os.chown(folder, 65534, 65534)
         command = [str(usable[0]), "-c", script, str(folder)]
-        done = subprocess.run(
-            command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60
-        )
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout == "all three\n", done.stderr
 
 

@@ -130,9 +130,7 @@ PROBES: dict[str, Probe] = {
     "get": lambda s3, key: s3.get_object(Bucket=BUCKET, Key=key),
     "head": lambda s3, key: s3.head_object(Bucket=BUCKET, Key=key),
     "put": lambda s3, key: s3.put_object(Bucket=BUCKET, Key=key, Body=b"theirs"),
-    "copy from": lambda s3, key: s3.copy_object(
-        Bucket=BUCKET, Key=f"t/{OWN}/copy", CopySource=f"{BUCKET}/{key}"
-    ),
+    "copy from": lambda s3, key: s3.copy_object(Bucket=BUCKET, Key=f"t/{OWN}/copy", CopySource=f"{BUCKET}/{key}"),
     "part copy from": part_copy,
     "list": lambda s3, key: s3.list_objects_v2(Bucket=BUCKET, Prefix=key.rpartition("/")[0] + "/"),
     "multipart": lambda s3, key: s3.create_multipart_upload(Bucket=BUCKET, Key=key),
@@ -149,9 +147,7 @@ def test_a_session_reaches_its_own_prefix(store: Store, session: "S3Client", nam
 
 @pytest.mark.parametrize("name", PROBES)
 @pytest.mark.parametrize("other", OTHERS)
-def test_a_session_is_refused_another_prefix(
-    store: Store, session: "S3Client", name: str, other: str
-) -> None:
+def test_a_session_is_refused_another_prefix(store: Store, session: "S3Client", name: str, other: str) -> None:
     with refused():
         PROBES[name](session, f"t/{other}/image")
     assert store.admin().get_object(Bucket=BUCKET, Key=f"t/{other}/image")["Body"].read() == other.encode()

@@ -146,9 +146,7 @@ def test_each_parts_output_has_its_name_and_its_file(stack: Stack) -> None:
 
 def test_nothing_outlives_a_killed_supervisor(stack: Stack) -> None:
     if sys.platform != "linux":
-        pytest.skip(
-            "only Linux sends a signal at a parent's death; elsewhere the next start ends what is left"
-        )
+        pytest.skip("only Linux sends a signal at a parent's death; elsewhere the next start ends what is left")
     stack.engines = ("postgres", "valkey", "s3")
     stack.start()
     stack.until("ready after")
@@ -234,9 +232,7 @@ def test_a_stubborn_part_is_killed_in_time(stack: Stack) -> None:
 
 
 def test_a_second_signal_ends_at_once(stack: Stack) -> None:
-    stack.stand_in(
-        "worker", "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)"
-    )
+    stack.stand_in("worker", "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)")
     stack.start()
     stack.until("ready after")
     stack.process.terminate()

@@ -1,1 +1,1 @@
-"""Child programs, which compute without network, database or secrets, where a crash or malice does no harm."""
+"""Child programs: they compute without network, database or secrets, where a crash or malice does no harm."""

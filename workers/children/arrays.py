@@ -42,7 +42,7 @@ def describe(arrays: Mapping[str, Array]) -> tuple[list[dict[str, Any]], list[me
             raise BadArrays(f"{name} is of {array.dtype}")
         solid = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
         descriptions.append({"name": name, "dtype": array.dtype.name, "shape": list(array.shape)})
-        buffers.append(memoryview(solid.reshape(-1).view(np.uint8)))
+        buffers.append(solid.reshape(-1).view(np.uint8).data if solid.size else memoryview(b""))
     return descriptions, buffers
 
 

@@ -280,12 +280,8 @@ def _condemn(request: DecodeRequest, error: ChildError) -> DecodeFailure:
             hint,
         )
     if isinstance(error, ChildTooLarge):
-        return _failure(
-            request, DecodeCode.DECODE_MEMORY, "needs more memory to decode than an image may", hint
-        )
-    return _failure(
-        request, DecodeCode.DECODE_CRASHED, "could not be decoded: it makes the decoder fail", hint
-    )
+        return _failure(request, DecodeCode.DECODE_MEMORY, "needs more memory to decode than an image may", hint)
+    return _failure(request, DecodeCode.DECODE_CRASHED, "could not be decoded: it makes the decoder fail", hint)
 
 
 def _failure(request: DecodeRequest, code: DecodeCode, predicate: str, hint: str) -> DecodeFailure:

@@ -97,7 +97,7 @@ class _Rehearsal:
 
 
 def _scratch_file() -> IO[bytes]:
-    return tempfile.TemporaryFile()  # noqa: SIM115 - it is needed again after the doors are shut
+    return tempfile.TemporaryFile()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from workers.children.arrays import Array, BadArrays, describe, restore
 from workers.children.engine_events import (
@@ -47,9 +47,9 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class EngineSettings:
     """Limits and device of an engine.
 
-    ``device`` is "cpu" or "cuda:N". ``resident`` bounds the child's memory and ``scratch`` one run's folder, both
-    in bytes and polled; ``address_space`` stays unset where CUDA reserves what it does not use. ``max_payload``
-    bounds the arrays of one request or result.
+    ``device`` is "cpu" or "cuda:N". ``resident`` bounds the child's memory and ``scratch`` one run's folder,
+    both in bytes and polled; ``address_space`` stays unset where CUDA reserves what it does not use.
+    ``max_payload`` bounds the arrays of one request or result.
     """
 
     device: str = "cpu"
@@ -268,10 +268,7 @@ class _Session:
         with self._lock:
             running, released = list(self._runs.values()), list(self._released.values())
         for run in running:
-            if (
-                run.canceled_at is not None
-                and now - run.canceled_at > CANCEL_SECONDS - 2 * _HOUSEKEEPING_SECONDS
-            ):
+            if run.canceled_at is not None and now - run.canceled_at > CANCEL_SECONDS - 2 * _HOUSEKEEPING_SECONDS:
                 self._release(run, Canceled(run.request.run_id, run.request.token))
             elif folder_size(run.scratch) > self._settings.scratch:
                 self.cancel(run)

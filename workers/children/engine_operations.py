@@ -61,14 +61,12 @@ class RunContext:
     def progress(
         self, done: float, total: float, *, message: str = "", losses: Mapping[str, float] | None = None
     ) -> None:
-        """Report progress; more than ten reports a second are dropped, but never the one that says all is done."""
+        """Report progress; more than ten reports a second are dropped, but not the one that all is done."""
         now = time.monotonic()
         if now - self._reported_at < _PROGRESS_SECONDS and done < total:
             return
         self._reported_at = now
-        self._event(
-            "progress", {"done": done, "total": total, "message": message, "losses": dict(losses or {})}
-        )
+        self._event("progress", {"done": done, "total": total, "message": message, "losses": dict(losses or {})})
 
     def checkpoint(self, data: bytes, *, step: int) -> None:
         """Hand out the state after ``step``, from which the operation can be started again."""

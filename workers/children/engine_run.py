@@ -43,7 +43,7 @@ class EngineRun:
     _is_over: bool = False
 
     def cancel(self) -> None:
-        """Ask that it be stopped: its last event comes within two seconds, ``Canceled`` unless it was done."""
+        """Ask that it be stopped: its ending comes within two seconds, ``Canceled`` unless it was done."""
         if self.canceled_at is None:
             self.canceled_at = time.monotonic()
             self.send_cancel(self)

@@ -1,4 +1,4 @@
-"""The engine child's inside: takes packs of runs, computes each in a thread of its own, cancels on request."""
+"""The engine child's inside: takes packs of runs, computes each in its own thread, cancels on request."""
 
 from __future__ import annotations
 
@@ -29,10 +29,7 @@ class EngineServer:
         while (frame := self._channel.receive()) is not None:
             if frame.header["kind"] == "start":
                 self._start(frame)
-            elif (
-                frame.header["kind"] == "cancel"
-                and (run := self._runs.get(frame.header["attempt"])) is not None
-            ):
+            elif frame.header["kind"] == "cancel" and (run := self._runs.get(frame.header["attempt"])) is not None:
                 run.stop()
 
     def _start(self, frame: Frame) -> None:
@@ -60,13 +57,9 @@ class EngineServer:
             find(name, self._operations)(pack)
             _end_all(pack, "engine_silent", "The training ended without a result.", "")
         except MemoryError:
-            _end_all(
-                pack, "engine_memory", "The training needs more memory than there is.", traceback.format_exc()
-            )
+            _end_all(pack, "engine_memory", "The training needs more memory than there is.", traceback.format_exc())
         except Exception:  # noqa: BLE001 - whatever it is, the pack's runs have to end
-            _end_all(
-                pack, "engine_error", "The training stopped on an error of ours.", traceback.format_exc()
-            )
+            _end_all(pack, "engine_error", "The training stopped on an error of ours.", traceback.format_exc())
         finally:
             for run in pack:
                 self._runs.pop(run.attempt, None)

@@ -7,8 +7,8 @@ the tail.
 * Colour profiles are dropped without converting: the pixels stay what the camera gave, as on the edge device,
   where no profile arrives; and a profile is a program-like thing from a stranger that need not be run.
 * Transparency is flattened on white, as browsers show it: what lies under transparent pixels is arbitrary.
-* JPEG stays JPEG with its own quantisation tables, which costs next to no quality; turned upright it is encoded
-  at 95 without chroma subsampling. All else becomes PNG, lossless.
+* JPEG stays JPEG with its own quantisation tables, which costs next to no quality; turned upright, it is
+  encoded at 95 without chroma subsampling. All else becomes PNG, lossless.
 """
 
 from __future__ import annotations
@@ -173,9 +173,7 @@ def _check_opened(picture: ImageFile.ImageFile, content_type: str) -> None:
     if picture.mode.startswith(("I", "F")):
         raise image_headers.sixteen_bit(16 if picture.mode.startswith("I;16") else 32)
     if picture.mode not in _MODES:
-        raise Refused(
-            DecodeCode.UNSUPPORTED_TYPE, f"has colours of the kind {picture.mode}", "Convert it to RGB."
-        )
+        raise Refused(DecodeCode.UNSUPPORTED_TYPE, f"has colours of the kind {picture.mode}", "Convert it to RGB.")
 
 
 def _orientation(picture: ImageFile.ImageFile) -> int:

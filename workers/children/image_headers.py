@@ -99,14 +99,12 @@ def sniff(head: bytes) -> str | Foreign:
 def check_size(width: int, height: int, *, content_type: str) -> None:
     """Refuse a picture without pixels, or with more than decoding it within the memory limit allows."""
     if width < 1 or height < 1:
-        raise Refused(
-            DecodeCode.TOO_NARROW, f"says that it is {width} × {height} pixels", "Save or export it again."
-        )
+        raise Refused(DecodeCode.TOO_NARROW, f"says that it is {width} by {height} pixels", "Save or export it again.")
     most = MAX_WEBP_PIXELS if content_type == "image/webp" else MAX_PIXELS
     if width > MAX_SIDE or height > MAX_SIDE or width * height > most:
         raise Refused(
             DecodeCode.TOO_MANY_PIXELS,
-            f"is {width:,} × {height:,} pixels; {most // 10**6} million and {MAX_SIDE:,} a side are the most",
+            f"is {width:,} by {height:,} pixels; {most // 10**6} million and {MAX_SIDE:,} a side at most",
             "Scale it down, or cut it into tiles.",
         )
 
@@ -132,7 +130,7 @@ def check_jpeg(data: Bytes) -> None:
         if scans > _MAX_JPEG_SCANS:
             raise Refused(
                 DecodeCode.DECODE_TIMEOUT,
-                f"is a progressive JPEG of more than {_MAX_JPEG_SCANS} scans and would take too long to decode",
+                f"is a progressive JPEG of more than {_MAX_JPEG_SCANS} scans, which takes too long",
                 "Save it again as a baseline JPEG.",
             )
     if not framed or not scans:
@@ -184,9 +182,7 @@ def check_webp(data: Bytes) -> None:
 
 def damaged(name: str) -> Refused:
     """Say that a file begins like an image and does not go on like one."""
-    return Refused(
-        DecodeCode.NOT_AN_IMAGE, f"begins like a {name} but cannot be read as one", "Export it again."
-    )
+    return Refused(DecodeCode.NOT_AN_IMAGE, f"begins like a {name} but cannot be read as one", "Export it again.")
 
 
 def animated(message: str) -> Refused:
@@ -228,9 +224,7 @@ def _check_jpeg_frame(frame: bytes) -> None:
         raise _cut_short()
     if frame[0] > 8:
         raise sixteen_bit(frame[0])
-    check_size(
-        int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[1:3], "big"), content_type="image/jpeg"
-    )
+    check_size(int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[1:3], "big"), content_type="image/jpeg")
     if frame[5] == 4:
         raise cmyk()
 

@@ -30,21 +30,15 @@ def write_png(picture: Image.Image, target: IO[bytes]) -> None:
     runs_only = picture.mode == "L" or width * height > _LARGE_PIXELS
     compressor = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE if runs_only else zlib.Z_FILTERED)
     target.write(_SIGNATURE)
-    _write_chunk(
-        target, b"IHDR", struct.pack("!IIBBBBB", width, height, 8, _COLOUR_TYPES[picture.mode], 0, 0, 0)
-    )
+    _write_chunk(target, b"IHDR", struct.pack("!IIBBBBB", width, height, 8, _COLOUR_TYPES[picture.mode], 0, 0, 0))
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         strip = picture.crop((0, top, width, bottom))
-        above = picture.crop(
-            (0, top - 1, width, bottom - 1)
-        )  # outside of the picture it is black, as PNG wants it
+        above = picture.crop((0, top - 1, width, bottom - 1))  # outside of the picture it is black, as PNG wants it
         data = ImageChops.subtract_modulo(strip, above).tobytes()
         filtered = b"".join(
-            part
-            for start in range(0, len(data), row_size)
-            for part in (_FILTER_UP, data[start : start + row_size])
+            part for start in range(0, len(data), row_size) for part in (_FILTER_UP, data[start : start + row_size])
         )
         _write_chunk(target, b"IDAT", compressor.compress(filtered))
     _write_chunk(target, b"IDAT", compressor.flush())

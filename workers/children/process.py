@@ -178,7 +178,7 @@ class ChildProcess:
         return frame
 
     def look(self) -> None:
-        """Kill and raise ``ChildTooLarge`` if memory or scratch is over its limit; looks 20 times a second."""
+        """Kill and raise ``ChildTooLarge`` if memory or scratch is over the limit; looks every 50 ms."""
         now = time.monotonic()
         if now - self._looked_at < _POLL_SECONDS:
             return

@@ -6,7 +6,7 @@ from projects.domain.decoding import DecodeCode
 
 
 class Refused(Exception):
-    """This file is not taken. ``message`` is a predicate ("is a GIF"); the reporter puts the name before it."""
+    """This file is not taken. ``message`` is a predicate ("is a GIF"), to follow the file's name."""
 
     def __init__(self, code: DecodeCode, message: str, hint: str) -> None:
         super().__init__(message)

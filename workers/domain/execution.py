@@ -14,8 +14,8 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
-from tenants import jobs
 from projects.domain.decoding import Decoder
+from tenants import jobs
 from workers.children.decode import DecodeChild
 from workers.domain import leases
 from workers.domain.leases import Lease

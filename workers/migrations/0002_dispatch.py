@@ -113,12 +113,8 @@ class Migration(migrations.Migration):
             "GRANT SELECT (name, clock), UPDATE (clock) ON tenants_pool TO myriad_definer",
             "REVOKE ALL ON tenants_pool FROM myriad_definer",
         ),
-        *definer_function(
-            "claim_job(p_pool text, p_short_only boolean, p_seconds float8)", "uuid", CLAIM_JOB
-        ),
+        *definer_function("claim_job(p_pool text, p_short_only boolean, p_seconds float8)", "uuid", CLAIM_JOB),
         *definer_function("reap_job(p_error jsonb)", "uuid", REAP_JOB),
         *definer_function("queue_place(p_job uuid)", "bigint", QUEUE_PLACE, stable=True),
-        *definer_function(
-            "pool_load(p_pool text)", "TABLE (waiting bigint, running bigint)", POOL_LOAD, stable=True
-        ),
+        *definer_function("pool_load(p_pool text)", "TABLE (waiting bigint, running bigint)", POOL_LOAD, stable=True),
     ]

@@ -57,9 +57,7 @@ def _unreadable(kind: str, what: str, request_id: str) -> UnexpectedAnswer:
 
 
 _Field = tuple[str, _Reader, bool, bool]
-_fields_of: dict[
-    type[Answer], tuple[_Field, ...]
-] = {}  # worked out once a class: a list has 500 items a page
+_fields_of: dict[type[Answer], tuple[_Field, ...]] = {}  # worked out once a class: a list has 500 items a page
 
 
 def _fields(kind: type[Answer]) -> tuple[_Field, ...]:
@@ -71,9 +69,7 @@ def _fields(kind: type[Answer]) -> tuple[_Field, ...]:
     for entry in dataclasses.fields(kind):
         if entry.name in ("raw", "request_id"):
             continue
-        has_default = (
-            entry.default is not dataclasses.MISSING or entry.default_factory is not dataclasses.MISSING
-        )
+        has_default = entry.default is not dataclasses.MISSING or entry.default_factory is not dataclasses.MISSING
         arms = typing.get_args(hints[entry.name]) if _is_union(hints[entry.name]) else (hints[entry.name],)
         solid = [arm for arm in arms if arm is not types.NoneType]
         found.append((entry.name, _reader(solid[0]), has_default, len(solid) < len(arms)))

@@ -149,9 +149,7 @@ def path_of(*segments: str) -> str:
     """Make the path of a resource; each segment is one segment whatever a caller put into it."""
     for segment in segments:
         if segment in ("", ".", ".."):
-            raise ValidationFailed(
-                f"{segment!r} is not an id.", code="bad_id", hint="Give the id as the server does."
-            )
+            raise ValidationFailed(f"{segment!r} is not an id.", code="bad_id", hint="Give the id as the server does.")
     return "/api/v1/" + "/".join(quote(segment, safe="", errors="replace") for segment in segments)
 
 

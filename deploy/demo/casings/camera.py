@@ -133,9 +133,6 @@ def blur(picture: Plane, sigma: float) -> Plane:
         pad[axis] = (reach, reach)
         wide = np.pad(picture, pad, mode="edge")
         length = picture.shape[axis]
-        parts = [
-            wide[i : i + length] if axis == 0 else wide[:, i : i + length]
-            for i in range(2 * reach + 1)
-        ]
+        parts = [wide[i : i + length] if axis == 0 else wide[:, i : i + length] for i in range(2 * reach + 1)]
         picture = sum((tap * piece for tap, piece in zip(taps[1:], parts[1:], strict=True)), taps[0] * parts[0])
     return picture

@@ -37,7 +37,9 @@ def lay_support(rng: np.random.Generator, part: Part, *, u: Plane, v: Plane, sca
             level = 0.17 * (1 + 0.06 * uneven + 0.05 * blobs(rng, shape, cell=max(1.5, 0.5 * scale)) + 0.03 * grain)
             colour = (0.34, 0.72, 1.15)
         case _:
-            level = 0.34 * (1 + 0.05 * uneven + 0.09 * streaks(rng, shape, lengths=(shape[1] // 2 + 1, 40)) + 0.03 * grain)
+            level = 0.34 * (
+                1 + 0.05 * uneven + 0.09 * streaks(rng, shape, lengths=(shape[1] // 2 + 1, 40)) + 0.03 * grain
+            )
             colour = (1.0, 0.99, 0.97)
     result: Plane = np.maximum(level, 0.004).astype(np.float32)[..., None] * np.float32(colour)
     return result
@@ -103,7 +105,9 @@ def _drop_speck(rng: np.random.Generator, surface: Surface, *, scale: float) -> 
     row, column = int(rng.integers(surface.u.shape[0])), int(rng.integers(surface.u.shape[1]))
     radius = max(float(rng.uniform(0.08, 0.26)), 0.5 / scale)
     reach = math.ceil(radius * scale * 2) + 1
-    part = surface.window(slice(max(row - reach, 0), row + reach + 1), slice(max(column - reach, 0), column + reach + 1))
+    part = surface.window(
+        slice(max(row - reach, 0), row + reach + 1), slice(max(column - reach, 0), column + reach + 1)
+    )
     du, dv = part.u - surface.u[row, column], part.v - surface.v[row, column]
     _cover(part, np.exp(-(du * du + dv * dv * 1.6) / np.float32(radius * radius)) * np.float32(rng.uniform(0.25, 0.8)))
 
@@ -118,7 +122,9 @@ def _drop_lint(rng: np.random.Generator, surface: Surface, *, scale: float) -> N
     pu = surface.u[row, column] + np.cumsum(np.cos(heading)) * (length / 24)
     pv = surface.v[row, column] + np.cumsum(np.sin(heading)) * (length / 24)
     reach = math.ceil(length * scale * 1.1) + 2
-    part = surface.window(slice(max(row - reach, 0), row + reach + 1), slice(max(column - reach, 0), column + reach + 1))
+    part = surface.window(
+        slice(max(row - reach, 0), row + reach + 1), slice(max(column - reach, 0), column + reach + 1)
+    )
     nearest = np.full(part.u.shape, 1e6, dtype=np.float32)
     for at_u, at_v in zip(pu.astype(np.float32), pv.astype(np.float32), strict=True):
         nearest = np.minimum(nearest, (part.u - at_u) ** 2 + (part.v - at_v) ** 2)
@@ -135,5 +141,3 @@ def _cover(part: Surface, amount: Plane) -> None:
 def _somewhere(rng: np.random.Generator, surface: Surface) -> tuple[float, float]:
     row, column = int(rng.integers(surface.u.shape[0])), int(rng.integers(surface.u.shape[1]))
     return float(surface.u[row, column]), float(surface.v[row, column])
-
-

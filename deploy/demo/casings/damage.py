@@ -106,7 +106,9 @@ def _scratch(rng: np.random.Generator, part: Part, u: float, v: float) -> Scratc
         bow=float(rng.normal(0, 0.05)),
         width=float(rng.uniform(0.07, 0.22)),
         strength=float(rng.uniform(0.5, 1.15)),
-        companions=tuple((float(rng.uniform(0.35, 1.1) * rng.choice([-1, 1])), float(rng.uniform(0.25, 0.7))) for _ in range(beside)),
+        companions=tuple(
+            (float(rng.uniform(0.35, 1.1) * rng.choice([-1, 1])), float(rng.uniform(0.25, 0.7))) for _ in range(beside)
+        ),
         least=float(rng.uniform(13, 26)),
         seed=_seed(rng),
     )

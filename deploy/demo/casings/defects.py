@@ -40,6 +40,7 @@ class Defect(Protocol):
     @property
     def reach(self) -> float:
         """No pixel farther than this from (u, v) changes."""
+
     @property
     def least(self) -> float:
         """Change of brightness, of 255, that its strongest pixel has at least: it must be visible to be labelled."""
@@ -155,7 +156,9 @@ class Dent:
         y = (dv * cos - du * sin) / radius
         x = x + np.float32(self.skew) * (1 - np.minimum(x * x + y * y, 1))
         turn = np.arctan2(y, x)
-        r = np.sqrt(x * x + y * y) * (1 + 0.07 * np.sin(2 * turn + self.seed % 5) + 0.04 * np.sin(5 * turn + self.seed % 11))
+        r = np.sqrt(x * x + y * y) * (
+            1 + 0.07 * np.sin(2 * turn + self.seed % 5) + 0.04 * np.sin(5 * turn + self.seed % 11)
+        )
         inner = np.maximum(1 - r * r, 0)
         lip = np.clip(1 - np.abs(r - 1.12) / 0.3, 0, 1)
         slope = np.float32(self.depth) * (-2.6 * r * inner + 0.22 * lip * lip * np.sign(r - 1.12))

@@ -32,6 +32,11 @@ def contact_sheet(casings: Sequence[Casing], *, columns: int = 6, cell: int = 32
 def _draw_boxes(picture: Image.Image, casing: Casing, scale: float) -> None:
     draw = ImageDraw.Draw(picture)
     for box in casing.boxes:
-        corners = (box.x * scale - 2, box.y * scale - 2, (box.x + box.width) * scale + 1, (box.y + box.height) * scale + 1)
+        corners = (
+            box.x * scale - 2,
+            box.y * scale - 2,
+            (box.x + box.width) * scale + 1,
+            (box.y + box.height) * scale + 1,
+        )
         draw.rectangle(corners, outline=COLOURS[box.label])
         draw.text((corners[0], corners[3] + 1), box.label, fill=COLOURS[box.label])

@@ -58,7 +58,9 @@ def body(part: Part) -> Hole:
     return Hole(0.0, 0.0, part.length / 2, part.width / 2, part.radius)
 
 
-def build_surface(part: Part, *, u: Plane, v: Plane, scale: float, support: Plane, lamp: tuple[float, float]) -> Surface:
+def build_surface(
+    part: Part, *, u: Plane, v: Plane, scale: float, support: Plane, lamp: tuple[float, float]
+) -> Surface:
     """The undamaged casing on its `support` (height, width, 3), sampled at (u, v); `scale` in pixels a mm.
 
     `lamp` is the direction towards the light in the part's frame; it decides on which side shadows fall.

@@ -26,9 +26,7 @@ class Command(BaseCommand):
         user = User(email=options["email"], name=options["name"])
         try:
             validate_password(password, user)
-            User.objects.create_user(
-                email=options["email"], password=password, name=options["name"], is_operator=True
-            )
+            User.objects.create_user(email=options["email"], password=password, name=options["name"], is_operator=True)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         except IntegrityError as error:

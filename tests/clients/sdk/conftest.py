@@ -64,9 +64,7 @@ Myriad = Callable[..., Ended]
 
 
 @pytest.fixture
-def myriad(
-    service: FakeService, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Myriad:
+def myriad(service: FakeService, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Myriad:
     """The command, in this process, talking to the fake service; the canary key must never show."""
     monkeypatch.setenv("MYRIAD_URL", service.url)
     monkeypatch.setenv("MYRIAD_API_KEY", KEY)

@@ -106,17 +106,9 @@ class FakeService:
         with self._lock:
             self.received.append(request)
             for fault in self._faults:
-                if (
-                    fault.times
-                    and fault.method == request.method
-                    and re.fullmatch(fault.pattern, request.path)
-                ):
+                if fault.times and fault.method == request.method and re.fullmatch(fault.pattern, request.path):
                     fault.times -= 1
-                    return (
-                        None
-                        if fault.status is None
-                        else Answer(fault.status, fault.body, dict(fault.headers))
-                    )
+                    return None if fault.status is None else Answer(fault.status, fault.body, dict(fault.headers))
             if request.path.startswith("/s3/"):
                 return Answer(*self.tenant.storage.answer(request))
             return self._api(request)

@@ -44,13 +44,9 @@ class FakeTenant(FakeThings):
                 return line | {"status": "REJECTED", "error": refused}
             image = self.add_image(project, file["filename"], status="AWAITING")
             asked = {
-                name: file[name]
-                for name in ("sha256", "size", "content_type", "metadata", "group")
-                if name in file
+                name: file[name] for name in ("sha256", "size", "content_type", "metadata", "group") if name in file
             }
-            self.images[image] |= asked | (
-                {"split": file["split"], "split_pinned": True} if "split" in file else {}
-            )
+            self.images[image] |= asked | ({"split": file["split"], "split_pinned": True} if "split" in file else {})
             known = [self.images[image]]
         image = known[0]["id"]
         line |= {"image": image, "status": known[0]["status"], "duplicate": known[0]["status"] != "AWAITING"}

@@ -114,9 +114,7 @@ class FakeThings:
         following = None
         if start + limit < len(items):
             # Named as a server behind a proxy might: the client must not follow it out there.
-            kept = "&".join(
-                f"{name}={values[0]}" for name, values in request.query.items() if name != "cursor"
-            )
+            kept = "&".join(f"{name}={values[0]}" for name, values in request.query.items() if name != "cursor")
             following = f"http://inside.invalid{request.path}?{kept}&cursor={start + limit}"
         return 200, {"next": following, "previous": None, "results": items[start : start + limit]}, {}
 

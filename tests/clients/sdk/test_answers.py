@@ -42,9 +42,7 @@ def test_times_and_nested_objects_are_read() -> None:
 
 
 def test_null_where_a_value_has_a_default_is_the_default() -> None:
-    assert (
-        Project.from_json({"id": "p1", "name": "C", "kind": "ANOMALY", "image_count": None}).image_count == 0
-    )
+    assert Project.from_json({"id": "p1", "name": "C", "kind": "ANOMALY", "image_count": None}).image_count == 0
 
 
 @pytest.mark.parametrize(

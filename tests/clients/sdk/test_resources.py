@@ -35,17 +35,11 @@ def test_list_asks_for_a_page_only_when_it_is_reached(service: FakeService, clie
     assert len(service.received) == 3
 
 
-def test_image_filters_are_sent_as_the_server_names_them(
-    service: FakeService, client: Client, project: str
-) -> None:
-    wanted = service.tenant.add_image(
-        project, "a.jpg", status="FAILED", split="TEST", classes=["c1"], job="j1"
-    )
+def test_image_filters_are_sent_as_the_server_names_them(service: FakeService, client: Client, project: str) -> None:
+    wanted = service.tenant.add_image(project, "a.jpg", status="FAILED", split="TEST", classes=["c1"], job="j1")
     service.tenant.add_image(project, "a.jpg", status="FAILED", split="TEST", classes=["c2"], job="j1")
 
-    found = client.images.list(
-        project, status="failed", split="test", class_id="c1", filename="a.jpg", job_id="j1"
-    )
+    found = client.images.list(project, status="failed", split="test", class_id="c1", filename="a.jpg", job_id="j1")
 
     assert [image.id for image in found] == [wanted]
     assert service.received[0].query == {

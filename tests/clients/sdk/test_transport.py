@@ -87,9 +87,7 @@ def test_validation_error_names_its_fields(client: Client) -> None:
     )
 
 
-def test_answer_without_problem_document_still_gets_words_and_a_hint(
-    service: FakeService, client: Client
-) -> None:
+def test_answer_without_problem_document_still_gets_words_and_a_hint(service: FakeService, client: Client) -> None:
     service.fail("GET", PROJECTS, 502, b"<html>Bad gateway</html>", times=5)
 
     with pytest.raises(Unavailable) as raised:
@@ -105,10 +103,7 @@ def test_success_that_is_not_json_points_to_the_address(service: FakeService, cl
     with pytest.raises(UnexpectedAnswer) as raised:
         client.projects.list().first()
 
-    assert (
-        raised.value.hint
-        == "Check that MYRIAD_URL is the address of the service and that no proxy answers for it."
-    )
+    assert raised.value.hint == "Check that MYRIAD_URL is the address of the service and that no proxy answers for it."
 
 
 def test_redirect_is_not_followed_with_the_key(service: FakeService, client: Client) -> None:
@@ -121,9 +116,7 @@ def test_redirect_is_not_followed_with_the_key(service: FakeService, client: Cli
     assert len(service.received) == 1
 
 
-def test_unavailable_is_tried_again_with_the_same_idempotency_key(
-    service: FakeService, client: Client
-) -> None:
+def test_unavailable_is_tried_again_with_the_same_idempotency_key(service: FakeService, client: Client) -> None:
     service.fail("POST", PROJECTS, 503, {"code": "unavailable"}, times=2)
     service.fail("POST", PROJECTS, None)
 
@@ -219,9 +212,7 @@ def test_key_comes_from_the_environment(service: FakeService, monkeypatch: pytes
     assert service.received[0].path == "/api/v1/me"
 
 
-def test_no_key_is_said_before_anything_is_sent(
-    service: FakeService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_key_is_said_before_anything_is_sent(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MYRIAD_API_KEY", raising=False)
     with Client(service.url) as client, pytest.raises(NotAuthenticated) as raised:
         client.tenant.me()
@@ -254,9 +245,7 @@ def test_malformed_key_is_refused_without_being_quoted(key: str) -> None:
     assert "canary" not in repr(raised.value) + str(raised.value)
 
 
-def test_key_shows_in_no_repr_log_or_exception(
-    service: FakeService, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_key_shows_in_no_repr_log_or_exception(service: FakeService, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     service.fail("GET", "/api/v1/me", 503, times=5)
     with Client(service.url, KEY, retry=QUICK, pause=lambda _: None) as client:

@@ -40,9 +40,7 @@ def key() -> None:
 
 @key.command("create")
 @click.argument("name")
-@click.option(
-    "--scope", "scopes", multiple=True, help="What the key may do; may be repeated. Default: all you may."
-)
+@click.option("--scope", "scopes", multiple=True, help="What the key may do; may be repeated. Default: all you may.")
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="When it ends.")
 @with_session
 def create_key(session: Session, name: str, scopes: Sequence[str], expires: datetime | None) -> None:
@@ -140,9 +138,7 @@ def revoke_invitation(session: Session, invitation_id: str) -> None:
 @invitation.command("accept")
 @click.argument("token")
 @click.option("--name", required=True, help="Your name.")
-@click.option(
-    "--password-stdin", is_flag=True, help="Read the password from standard input instead of asking."
-)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
 @with_session
 def accept_invitation(session: Session, token: str, name: str, password_stdin: bool) -> None:
     """Take a seat in a tenant and print its first API key, this once. Needs no key."""

@@ -26,9 +26,7 @@ def image() -> None:
 @click.option("--split", type=SPLITS, help="Only those of this split.")
 @click.option("--class", "class_name", metavar="ID|NAME", help="Only those that show this class.")
 @click.option("--filename", help="Only those of this name.")
-@click.option(
-    "--meta", multiple=True, metavar="KEY=VALUE", help="Only those with this metadata; may be repeated."
-)
+@click.option("--meta", multiple=True, metavar="KEY=VALUE", help="Only those with this metadata; may be repeated.")
 @limit_option
 @with_session
 def list_images(
@@ -96,6 +94,4 @@ def _class_id(session: Session, project_id: str, id_or_name: str) -> str:
     for known in session.client.classes.list(project_id, page_size=500):
         if id_or_name in (known.id, known.name):
             return known.id
-    raise NotFound(
-        f"The project has no class {id_or_name!r}.", hint="`myriad class list` shows those there are."
-    )
+    raise NotFound(f"The project has no class {id_or_name!r}.", hint="`myriad class list` shows those there are.")

@@ -101,9 +101,7 @@ def ingest_line(progress: IngestProgress) -> str:
 def job_line(job: Job) -> str:
     parts = [f"{job.kind} {job.state}"]
     if job.progress.total:
-        parts.append(
-            f"{_bar(job.progress.done, job.progress.total)}  {job.progress.done}/{job.progress.total}"
-        )
+        parts.append(f"{_bar(job.progress.done, job.progress.total)}  {job.progress.done}/{job.progress.total}")
     if job.progress.message:
         parts.append(job.progress.message)
     if job.queue_place:

@@ -117,9 +117,7 @@ def as_text(value: Any) -> str:
 
 def printable(text: str) -> str:
     """Escape what a terminal would obey or could not show: file names and messages come from anywhere."""
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text
-    )
+    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
 
 
 def prepare_streams() -> None:

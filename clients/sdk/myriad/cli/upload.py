@@ -32,9 +32,7 @@ _SHOWN = 20
 )
 @click.option("--coco", is_flag=True, help="Take `group` and `metadata` from annotations.json in DIR.")
 @click.option("--split", type=SPLITS, help="Pin every image to this split.")
-@click.option(
-    "--parallel", type=click.IntRange(1, 64), default=8, show_default=True, help="Files sent at a time."
-)
+@click.option("--parallel", type=click.IntRange(1, 64), default=8, show_default=True, help="Files sent at a time.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the images are ingested.")
 @with_session
 def upload_images(
@@ -89,9 +87,7 @@ def upload_images(
 
 def _follow(session: Session, report: UploadReport) -> IngestReport:
     with Meter.of(session) as meter:
-        return session.client.images.wait(
-            report, on_progress=lambda progress: meter.show(ingest_line(progress))
-        )
+        return session.client.images.wait(report, on_progress=lambda progress: meter.show(ingest_line(progress)))
 
 
 def _sidecar(session: Session, paths: Sequence[Path], table: Path | None, coco: bool) -> Sidecar | None:
@@ -102,9 +98,7 @@ def _sidecar(session: Session, paths: Sequence[Path], table: Path | None, coco: 
         beside = next((folder / "annotations.json" for folder in folders), Path("annotations.json"))
         return read_coco(beside)
     if table is None:
-        table = next(
-            (folder / "metadata.csv" for folder in folders if (folder / "metadata.csv").is_file()), None
-        )
+        table = next((folder / "metadata.csv" for folder in folders if (folder / "metadata.csv").is_file()), None)
         if table is None:
             return None
     sidecar = read_metadata_csv(table)

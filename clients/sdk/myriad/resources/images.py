@@ -96,9 +96,7 @@ class Images:
         Each file has `filename`, `size` (bytes), `sha256` (hex), `content_type` and may have `metadata`,
         `split`, `group`, `classes`. Gives the server's result for each, in the same order.
         """
-        reply = self._transport.post(
-            path_of("projects", project_id, "images", "register"), {"files": list(files)}
-        )
+        reply = self._transport.post(path_of("projects", project_id, "images", "register"), {"files": list(files)})
         return tuple(reply.document["results"])
 
     def file_url(self, image_id: str, *, thumbnail: bool = False) -> str:
@@ -131,9 +129,7 @@ class Images:
         done. The images still have to be ingested: see `wait`.
         """
         if split is not None and split.upper() not in SPLITS:
-            raise ValidationFailed(
-                f"{split!r} is no split.", code="bad_split", hint="Use train, validation or test."
-            )
+            raise ValidationFailed(f"{split!r} is no split.", code="bad_split", hint="Use train, validation or test.")
         return upload(
             transport=self._transport,
             project=project_id,

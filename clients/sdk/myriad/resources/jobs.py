@@ -117,6 +117,4 @@ class Jobs:
 
 def _not_done(waiting: list[str]) -> NotDone:
     which = waiting[0] if len(waiting) == 1 else f"{waiting[0]} and {len(waiting) - 1} more"
-    return NotDone(
-        f"Job {which} has not ended in time.", hint=f"It goes on; see `myriad job watch {waiting[0]}`."
-    )
+    return NotDone(f"Job {which} has not ended in time.", hint=f"It goes on; see `myriad job watch {waiting[0]}`.")

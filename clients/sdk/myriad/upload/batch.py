@@ -92,9 +92,7 @@ class Batch:
             arrived, again = self._send(self._ask(waiting))
             waiting = again + self._complete(arrived)
         for item in waiting:
-            self._fail(
-                item, "not_stored", "The storage did not accept the file.", "Upload the same folder again."
-            )
+            self._fail(item, "not_stored", "The storage did not accept the file.", "Upload the same folder again.")
 
     def _ask(self, items: Sequence[Item]) -> list[_Order]:
         """Ask for forms; settle what need not or must not be sent, and give the rest."""
@@ -129,13 +127,9 @@ class Batch:
                 hint = "Upload it again when nothing writes to it any more."
                 self._fail(order.item, "file_changed", "The file changed while it was sent.", hint)
             except StorageRefused as error:
-                self._fail(
-                    order.item, error.code, error.message, "Upload it again; if it fails again, ask support."
-                )
+                self._fail(order.item, error.code, error.message, "Upload it again; if it fails again, ask support.")
             except OSError as error:
-                self._fail(
-                    order.item, "unreadable", error.strerror or str(error), "Check the file and its rights."
-                )
+                self._fail(order.item, "unreadable", error.strerror or str(error), "Check the file and its rights.")
             except StorageAway as error:
                 hint = "Upload the same folder again; what is there already is not sent twice."
                 self._fail(order.item, "storage_unreachable", str(error), hint)
@@ -161,9 +155,7 @@ class Batch:
 
         there = set(upload.get("uploaded", ()))
         for number in there:
-            self.ledger.sent(
-                place, number, min(upload["part_size"], file.size - (number - 1) * upload["part_size"])
-            )
+            self.ledger.sent(place, number, min(upload["part_size"], file.size - (number - 1) * upload["part_size"]))
         missing = [entry for entry in upload["parts"] if entry["number"] not in there]
         return [_bound(part, entry["number"], entry["url"], entry["size"]) for entry in missing]
 

@@ -184,9 +184,7 @@ class _Upload:
         for place, (file, digest) in enumerate(hashed(self._found.files, threads=_HASHERS)):
             self._stop.check()
             if isinstance(digest, OSError):
-                self._unreadable(
-                    place, "unreadable", digest.strerror or str(digest), "Check the file and its rights."
-                )
+                self._unreadable(place, "unreadable", digest.strerror or str(digest), "Check the file and its rights.")
             elif not _is_text(file.name):
                 self._unreadable(place, "bad_filename", "The name is not valid text.", "Rename the file.")
             elif digest in first_of:

@@ -107,11 +107,7 @@ class Ingest:
 
     def _unknown(self) -> list[str]:
         """Give the images whose fate is not known, each once, in the order of the upload."""
-        return [
-            image
-            for image in dict.fromkeys(str(file.image) for file in self._files)
-            if image not in self._fates
-        ]
+        return [image for image in dict.fromkeys(str(file.image) for file in self._files) if image not in self._fates]
 
     def _read_results(self, jobs: Iterable[str]) -> None:
         """Read what the jobs made of our images so far."""
@@ -130,9 +126,7 @@ class Ingest:
             try:
                 reply = self._transport.get(path_of("images", image_id))
             except NotFound:
-                self._fates[image_id] = Problem(
-                    code="not_found", message="The image was deleted.", hint=_AGAIN
-                )
+                self._fates[image_id] = Problem(code="not_found", message="The image was deleted.", hint=_AGAIN)
                 continue
             image = Ingested.from_json(reply.document, reply.request_id)
             self._learn(image)

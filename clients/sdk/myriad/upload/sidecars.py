@@ -72,12 +72,8 @@ def read_metadata_csv(path: str | os.PathLike[str]) -> Sidecar:
     for row in rows:
         line = f"line {rows.line_num}"
         if None in row:
-            raise _bad(
-                path, f"{line} has more cells than the first line", "Quote cells that hold the separator."
-            )
-        cells = {
-            column.strip(): cell.strip() for column, cell in row.items() if column and cell and cell.strip()
-        }
+            raise _bad(path, f"{line} has more cells than the first line", "Quote cells that hold the separator.")
+        cells = {column.strip(): cell.strip() for column, cell in row.items() if column and cell and cell.strip()}
         name = cells.pop("filename", "").replace("\\", "/")
         if not name:
             raise _bad(path, f"{line} has no file name", "Fill the cell or remove the line.")

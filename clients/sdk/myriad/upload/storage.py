@@ -24,9 +24,7 @@ from myriad.upload.stopping import Stop
 _CHUNK = 256 * 1024  # bytes read and sent at a time; smaller costs CPU, larger gives nothing
 
 # S3's names for "your signature is no longer (or not yet) good". AWS says most of it by 403, some by 400.
-_EXPIRED_CODES = frozenset(
-    {"AccessDenied", "ExpiredToken", "InvalidToken", "RequestExpired", "RequestTimeTooSkewed"}
-)
+_EXPIRED_CODES = frozenset({"AccessDenied", "ExpiredToken", "InvalidToken", "RequestExpired", "RequestTimeTooSkewed"})
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -109,9 +107,7 @@ class Storage:
             attempt += 1
             # A request made here and sent as it is spares httpx's merging of defaults, a tenth of a file's
             # CPU.
-            request = httpx.Request(
-                method, url, content=body(), headers={"User-Agent": USER_AGENT, **headers}
-            )
+            request = httpx.Request(method, url, content=body(), headers={"User-Agent": USER_AGENT, **headers})
             try:
                 response = self._http.send(request)
             except httpx.TransportError as error:

@@ -34,9 +34,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_exit_code_tells_what_kind_of_error_it_was(
     service: FakeService, myriad: Myriad, status: int, code: str, exit_code: int
 ) -> None:
-    service.fail(
-        "GET", PROJECTS, status, {"code": code, "detail": "What happened.", "hint": "Do this."}, times=5
-    )
+    service.fail("GET", PROJECTS, status, {"code": code, "detail": "What happened.", "hint": "Do this."}, times=5)
 
     ended = myriad("project", "list")
 
@@ -112,9 +110,7 @@ def test_usage_error_exits_with_2_and_points_to_help(myriad: Myriad, arguments: 
     assert myriad(*arguments, "--json").json["error"]["code"] == "usage"
 
 
-def test_nothing_unexpected_shows_a_traceback_unless_asked_for(
-    myriad: Myriad, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_unexpected_shows_a_traceback_unless_asked_for(myriad: Myriad, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> Client:
         raise ZeroDivisionError("in the middle")
 
@@ -131,9 +127,7 @@ def test_nothing_unexpected_shows_a_traceback_unless_asked_for(
     assert myriad("project", "list").err.startswith("Traceback (most recent call last):\n")
 
 
-def test_failure_in_mid_list_keeps_what_was_printed_pure(
-    service: FakeService, myriad: Myriad, project: str
-) -> None:
+def test_failure_in_mid_list_keeps_what_was_printed_pure(service: FakeService, myriad: Myriad, project: str) -> None:
     for number in range(600):
         service.tenant.add_image(project, f"{number}.jpg")
     listing = f"/api/v1/projects/{project}/images"

@@ -39,9 +39,7 @@ def test_quiet_shows_nothing() -> None:
 
 
 def test_upload_line_has_files_bytes_rate_and_rest() -> None:
-    progress = UploadProgress(
-        files=1204, files_total=2000, bytes=120_000_000, bytes_total=400_000_000, problems=3
-    )
+    progress = UploadProgress(files=1204, files_total=2000, bytes=120_000_000, bytes_total=400_000_000, problems=3)
     assert upload_line(progress, seconds=6.0) == (
         "Uploading [#######-----------------]  1,204/2,000 files  120.0/400.0 MB  20.0 MB/s  0:00:14 left"
         "  3 with problems"

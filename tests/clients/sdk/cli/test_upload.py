@@ -33,9 +33,7 @@ def test_folder_is_uploaded_and_ingested(myriad: Myriad, project: str, folder: P
     )
 
 
-def test_corrupt_file_among_ten_fails_alone_and_exits_with_4(
-    myriad: Myriad, project: str, folder: Path
-) -> None:
+def test_corrupt_file_among_ten_fails_alone_and_exits_with_4(myriad: Myriad, project: str, folder: Path) -> None:
     (folder / "4.jpg").write_bytes(b"corrupt")
     (folder / "5.jpg").write_bytes(b"")
 
@@ -70,9 +68,7 @@ def test_quota_reached_exits_with_7(service: FakeService, myriad: Myriad, projec
     assert (ended.code, ended.out) == (7, "Files: 4 uploaded, 6 rejected. Images: 4 ready.\n")
 
 
-def test_no_wait_leaves_the_ingest_alone(
-    service: FakeService, myriad: Myriad, project: str, folder: Path
-) -> None:
+def test_no_wait_leaves_the_ingest_alone(service: FakeService, myriad: Myriad, project: str, folder: Path) -> None:
     ended = myriad("image", "upload", str(folder), "--project", project, "--no-wait", "--json")
     assert (ended.code, ended.json["ingest"]) == (0, None)
     assert service.requests("GET", "/api/v1/jobs/.*") == []
@@ -137,9 +133,7 @@ def test_key_that_is_revoked_on_the_way_tells_what_had_been_done(
 def start(service: FakeService, *arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "MYRIAD_URL": service.url, "MYRIAD_API_KEY": KEY}
     command = [sys.executable, "-m", "myriad", *arguments]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_interrupted_upload_ends_at_once_and_the_next_sends_the_rest(
@@ -176,9 +170,7 @@ def test_interrupted_upload_ends_at_once_and_the_next_sends_the_rest(
     assert len(service.tenant.images) == 120
 
 
-def test_whole_process_speaks_json_on_standard_output_only(
-    service: FakeService, project: str, folder: Path
-) -> None:
+def test_whole_process_speaks_json_on_standard_output_only(service: FakeService, project: str, folder: Path) -> None:
     running = start(service, "image", "upload", str(folder), "--project", project, "--json")
     out, err = running.communicate(timeout=20)
     assert (running.returncode, err) == (0, "")

@@ -6,9 +6,7 @@ from myriad import Client, ImageResult, IngestProgress
 from tests.clients.sdk.fake_service import FakeService
 
 
-def test_every_image_gets_its_result(
-    service: FakeService, client: Client, project: str, folder: Path
-) -> None:
+def test_every_image_gets_its_result(service: FakeService, client: Client, project: str, folder: Path) -> None:
     (folder / "3.jpg").write_bytes(b"corrupt")
     (folder / "5 copy.jpg").write_bytes((folder / "5.jpg").read_bytes())
     report = client.images.upload(project, folder)
@@ -30,9 +28,7 @@ def test_every_image_gets_its_result(
     assert ingested.pending == ()
 
 
-def test_nothing_is_waited_for_twice(
-    service: FakeService, client: Client, project: str, folder: Path
-) -> None:
+def test_nothing_is_waited_for_twice(service: FakeService, client: Client, project: str, folder: Path) -> None:
     client.images.wait(client.images.upload(project, folder))
     report = client.images.upload(project, folder)
     before = len(service.received)
@@ -99,9 +95,7 @@ def test_images_of_a_job_that_failed_have_failed(
     assert [result.code for result in ingested.failed] == [code] * 10
 
 
-def test_image_deleted_meanwhile_has_failed(
-    service: FakeService, client: Client, project: str, folder: Path
-) -> None:
+def test_image_deleted_meanwhile_has_failed(service: FakeService, client: Client, project: str, folder: Path) -> None:
     report = client.images.upload(project, folder)
     del service.tenant.images[str(report.uploaded[2].image)]
 

@@ -57,9 +57,7 @@ def test_part_addresses_that_expire_are_asked_for_again(
     assert sorted(sent) == ["1", "2", "3", "3"]
 
 
-def test_part_that_breaks_off_is_sent_again(
-    service: FakeService, client: Client, project: str, large: Path
-) -> None:
+def test_part_that_breaks_off_is_sent_again(service: FakeService, client: Client, project: str, large: Path) -> None:
     service.fail("PUT", "/s3/parts/[^/]+/1", None, times=2)
     report = client.images.upload(project, large)
     assert len(report.uploaded) == 1

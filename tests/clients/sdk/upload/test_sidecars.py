@@ -47,13 +47,13 @@ def test_bad_table_is_refused_naming_the_line(tmp_path: Path, text: bytes, detai
 
 def test_coco_gives_group_and_metadata_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "annotations.json").write_text(
-        '{"images": [{"id": 1, "file_name": "a.jpg", "group": 41, "split": "test", "metadata": {"camera": 3}},'
+        '{"images": [{"id": 1, "file_name": "a.jpg", "group": 4, "split": "test", "metadata": {"camera": 3}},'
         ' {"id": 2, "file_name": "b.jpg", "width": 9}], "annotations": [{"bbox": [1, 2, 3, 4]}]}'
     )
 
     sidecar = read_coco(tmp_path / "annotations.json")
 
-    assert sidecar.facts_of("a.jpg") == Facts({"camera": 3}, group="41")
+    assert sidecar.facts_of("a.jpg") == Facts({"camera": 3}, group="4")
     assert sidecar.facts_of("b.jpg") == Facts()
 
 

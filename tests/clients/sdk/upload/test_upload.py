@@ -32,9 +32,7 @@ def codes(results: tuple[FileResult, ...]) -> dict[str, str]:
     return {result.name: result.code for result in results}
 
 
-def test_folder_arrives_byte_for_byte(
-    service: FakeService, client: Client, project: str, folder: Path
-) -> None:
+def test_folder_arrives_byte_for_byte(service: FakeService, client: Client, project: str, folder: Path) -> None:
     report = client.images.upload(project, folder)
 
     assert names(report.uploaded) == [
@@ -133,9 +131,7 @@ def test_forms_of_the_next_batch_are_asked_for_while_one_is_sent(
     assert asked[1] < paths.index("complete")
 
 
-def test_metadata_split_and_group_are_told(
-    service: FakeService, client: Client, project: str, folder: Path
-) -> None:
+def test_metadata_split_and_group_are_told(service: FakeService, client: Client, project: str, folder: Path) -> None:
     sidecar = Sidecar({"1.jpg": Facts({"camera": 4, "lot": "7"}, split="TEST", group="board 1")})
 
     client.images.upload(project, folder, metadata={"camera": 3}, split="train", sidecar=sidecar)
@@ -147,9 +143,7 @@ def test_metadata_split_and_group_are_told(
     assert (told["1.jpg"]["split"], told["1.jpg"]["group"]) == ("TEST", "board 1")
 
 
-def test_expired_forms_are_asked_for_again(
-    service: FakeService, client: Client, project: str, folder: Path
-) -> None:
+def test_expired_forms_are_asked_for_again(service: FakeService, client: Client, project: str, folder: Path) -> None:
     storage, answer = service.tenant.storage, service.tenant.storage.answer
     once = threading.Event()
 
@@ -254,9 +248,7 @@ def test_project_of_somebody_else_is_not_found(client: Client, folder: Path) -> 
         client.images.upload("0197-foreign", folder)
 
 
-def test_storage_that_is_away_ends_it(
-    service: FakeService, client: Client, project: str, folder: Path
-) -> None:
+def test_storage_that_is_away_ends_it(service: FakeService, client: Client, project: str, folder: Path) -> None:
     service.fail("POST", FORM, None, times=10**6)
     with pytest.raises(Unavailable) as raised:
         client.images.upload(project, folder, parallel=2)

@@ -1,0 +1,1 @@
+"""Child programs made to misbehave."""
