@@ -46,7 +46,7 @@ def test_the_runs_disable_what_they_say(guarded_world: World, guards: Guards) ->
 
 def test_the_model_refuses_foreign_rows_only_while_its_guard_stands(guarded_world: World, guards: Guards) -> None:
     with tenant_scope(guarded_world.acme.tenant):
-        project = Project(id=guarded_world.acme.project, tenant_id=guarded_world.acme.tenant)
+        project = Project(id=guarded_world.acme.newest, tenant_id=guarded_world.acme.tenant)
     with tenant_scope(guarded_world.bolt.tenant):
         if guards.manager:
             with pytest.raises(ForeignScope):

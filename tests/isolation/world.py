@@ -77,9 +77,6 @@ class World:
     # Texts of Acme's rows that stand in no other tenant's.
     marks: frozenset[str]
 
-    def other(self, holdings: Holdings) -> Holdings:
-        return self.bolt if holdings is self.acme else self.acme
-
 
 def furnish() -> World:
     """Fills the connected database, and S3. Takes half a second."""

@@ -54,6 +54,8 @@ def codes(results: list[DecodeResult]) -> list[str]:
         (b"!!!!!SLEEP", "decode_timeout"),
         (b"!!!!!HOARD", "decode_memory"),
         (b"!!!!!!!LIE", "decode_crashed"),
+        (b"!OTHERFILE", "decode_crashed"),
+        (b"!!!!!RAISE", "decode_crashed"),
     ],
 )
 def test_only_the_culprit_pays(tmp_path: Path, quick: None, marker: bytes, code: str) -> None:
