@@ -57,7 +57,10 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
 ]
 
 LANGUAGE_CODE = "en"
@@ -102,7 +105,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.api.permissions.DeclaredPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["tenants.api.parsers.ShallowJSONParser"],
     "DEFAULT_PAGINATION_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "tenants.api.problems.exception_handler",
@@ -121,14 +124,14 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "format": "{asctime} {levelname} {name} tenant={tenant} {message}",
+            "format": "{asctime} {levelname} {name} tenant={tenant} request={request_id} {message}",
             "style": "{",
             "()": "logging.Formatter",
         },
     },
-    "filters": {"tenant": {"()": "tenants.scope.TenantLogFilter"}},
+    "filters": {"trace": {"()": "tenants.tracing.TraceFilter"}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tenant"]},
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["trace"]},
     },
     # botocore tells where it found credentials, at INFO, for each client.
     "loggers": {name: {"level": "WARNING"} for name in ("botocore", "urllib3")},

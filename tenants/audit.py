@@ -1,14 +1,11 @@
 """The fourth door: the audit log, written in the transaction of what it records."""
 
 import uuid
-from contextvars import ContextVar
 from typing import Any
 
 from tenants.models import AuditEvent
 from tenants.permissions import Principal
-
-# The id of the HTTP request at work, set by the middleware; empty elsewhere.
-request_id: ContextVar[str] = ContextVar("request_id", default="")
+from tenants.tracing import request_id
 
 
 def record(

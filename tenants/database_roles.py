@@ -5,8 +5,7 @@ from contextlib import closing
 from urllib.parse import unquote, urlsplit
 
 import psycopg2
-from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor
+from psycopg2 import extensions, sql
 
 from tenants.row_security import APP, DEFINER, MAINT, OWNER
 
@@ -52,14 +51,14 @@ def _close_schema(owner_url: str) -> None:
         )
 
 
-def _login_role(cursor: Cursor, role: str, url: str) -> None:
+def _login_role(cursor: extensions.cursor, role: str, url: str) -> None:
     parts = urlsplit(url)
     if unquote(parts.username or "") != role:
         raise UnusableAddress(f"the address for {role} names the role {parts.username!r}; policies name {role}")
     _role(cursor, role, sql.SQL("LOGIN PASSWORD {}").format(sql.Literal(unquote(parts.password or ""))))
 
 
-def _role(cursor: Cursor, role: str, login: sql.Composable) -> None:
+def _role(cursor: extensions.cursor, role: str, login: sql.Composable) -> None:
     cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
     verb = sql.SQL("ALTER" if cursor.fetchone() else "CREATE")
     cursor.execute(

@@ -1,9 +1,10 @@
 """Fields that tie rows of one tenant together."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db import models
 from django.db.models.expressions import Col
+from django.db.models.lookups import Exact
 from django.db.models.sql.where import WhereNode
 
 
@@ -25,7 +26,8 @@ class TenantForeignKey(models.ForeignKey[Any, Any]):
         return name, path, args, options
 
     def get_extra_restriction(self, alias: str, related_alias: str) -> WhereNode:
-        theirs = self.related_model._meta.get_field("tenant_id")
-        ours = self.model._meta.get_field("tenant_id")
-        same_tenant = theirs.get_lookup("exact")(Col(alias, theirs), Col(related_alias, ours))
-        return WhereNode([same_tenant])
+        theirs, ours = (
+            cast("models.Field[Any, Any]", model._meta.get_field("tenant_id"))
+            for model in (self.related_model, self.model)
+        )
+        return WhereNode([cast("Any", Exact(Col(alias, theirs), Col(related_alias, ours)))])

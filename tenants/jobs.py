@@ -13,13 +13,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
-from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
 from tenants.models import Job, TenantQueue
 from tenants.refusals import Refusal
-from tenants.scope import current_tenant_id
 
 
 class JobFailed(Exception):
@@ -137,14 +135,7 @@ def enqueue(
         spec=dict(spec),
         max_attempts=known.max_attempts,
     )
-    with connection.cursor() as cursor:
-        # A tenant that was idle starts at the pool's present, or its old virtual time would buy it every turn.
-        cursor.execute(
-            "UPDATE tenants_tenantqueue SET waiting = waiting + 1, virtual_time = CASE WHEN waiting = 0 THEN"
-            " greatest(virtual_time, (SELECT coalesce(max(clock), 0) FROM tenants_pool WHERE name = %s))"
-            " ELSE virtual_time END WHERE tenant_id = %s AND id = %s",
-            [known.pool, current_tenant_id(), queue.id],
-        )
+    TenantQueue.objects.filter(id=queue.id).update(waiting=F("waiting") + 1)
     return job, True
 
 
@@ -154,12 +145,13 @@ def cancel(*, job_id: uuid.UUID) -> Job:
     Raises Job.DoesNotExist when the tenant has no such job.
     """
     job = Job.objects.get(id=job_id)
-    queue = lock_queue(pool=job.pool)
-    job = Job.objects.select_for_update().get(id=job_id)
-    if job.state in (Job.State.PENDING, Job.State.DISPATCHED):
-        _end_active(job, queue=queue)
-    elif job.state == Job.State.RUNNING:
-        Job.objects.filter(id=job.id, cancel_requested_at=None).update(cancel_requested_at=timezone.now())
+    # Without the queue's lock: who publishes holds the job's row, and may be waiting for that lock to enqueue more.
+    running = Job.objects.filter(id=job_id, state=Job.State.RUNNING, cancel_requested_at=None)
+    if not running.update(cancel_requested_at=timezone.now()):
+        queue = lock_queue(pool=job.pool)
+        job.refresh_from_db()
+        if job.state in Job.ACTIVE and job.cancel_requested_at is None:
+            _end_active(job, queue=queue)
     job.refresh_from_db()
     return job
 
@@ -182,8 +174,9 @@ def leave_queue(queue: TenantQueue, *, was: str) -> None:
 def _end_active(job: Job, *, queue: TenantQueue) -> None:
     # A running attempt finds its lease gone at the next heartbeat, and cannot publish.
     now = timezone.now()
-    ended = Job.objects.filter(id=job.id, state=job.state).update(
-        state=Job.State.CANCELED, finished_at=now, cancel_requested_at=now
+    # A dispatched job may have begun to run since `job` was read; that is the same counter.
+    ended = Job.objects.filter(id=job.id, state__in=Job.ACTIVE).update(
+        state=Job.State.CANCELED, finished_at=now, cancel_requested_at=now, expires_at=None
     )
     if ended:
         leave_queue(queue, was=job.state)

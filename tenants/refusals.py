@@ -1,6 +1,10 @@
 """What a domain verb raises when it will not do as asked. Each kind stands beside the verb that raises it."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model
 
 
 class Refusal(Exception):
@@ -43,3 +47,12 @@ class Invalid(Refusal):
 
     def __init__(self, field: str, detail: str, *, hint: str = "") -> None:
         super().__init__(detail, hint=hint, errors=[{"field": field, "detail": detail}])
+
+
+def refuse_invalid(row: Model, *, exclude: Collection[str] = ()) -> None:
+    """Raises Invalid on the first field whose value the model's validators do not take. Asks no database."""
+    try:
+        row.clean_fields(exclude=set(exclude))
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise Invalid(field, " ".join(messages)) from error

@@ -40,19 +40,22 @@ def isolate(
         *_secure(table, f"tenant_id = {CURRENT_TENANT}"),
         f"GRANT {grants} ON {table} TO {APP}",
     ]
-    return [migrations.RunSQL(statements, migrations.RunSQL.noop)]
+    return [migrations.RunSQL(tuple(statements), migrations.RunSQL.noop)]
 
 
 def isolate_tenants(table: str) -> list[migrations.RunSQL]:
     """The table of tenants itself: a tenant sees its own row."""
     statements = [*_secure(table, f"id = {CURRENT_TENANT}"), f"GRANT SELECT, INSERT, UPDATE ON {table} TO {APP}"]
-    return [migrations.RunSQL(statements, migrations.RunSQL.noop)]
+    return [migrations.RunSQL(tuple(statements), migrations.RunSQL.noop)]
 
 
 def share(table: str, *, grants: str) -> list[migrations.RunSQL]:
     """A table without tenant; it must stand, with its reason, in the catalog test's allow-list."""
-    statements = [f"GRANT {grants} ON {table} TO {APP}", f"GRANT ALL ON {table} TO {MAINT}"]
-    return [migrations.RunSQL(statements, migrations.RunSQL.noop)]
+    statements = [
+        f"GRANT {grants} ON {table} TO {APP}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {MAINT}",
+    ]
+    return [migrations.RunSQL(tuple(statements), migrations.RunSQL.noop)]
 
 
 def _secure(table: str, own_rows: str) -> list[str]:
@@ -72,7 +75,7 @@ def let_definer(table: str, *, read: Sequence[str] = (), write: Sequence[str] = 
         statements.append(f"GRANT SELECT ({', '.join(read)}) ON {table} TO {DEFINER}")
     if write:
         statements.append(f"GRANT UPDATE ({', '.join(write)}) ON {table} TO {DEFINER}")
-    return [migrations.RunSQL(statements, migrations.RunSQL.noop)]
+    return [migrations.RunSQL(tuple(statements), migrations.RunSQL.noop)]
 
 
 def definer_function(signature: str, returns: str, body: str, *, stable: bool = False) -> list[migrations.RunSQL]:
@@ -85,12 +88,14 @@ def definer_function(signature: str, returns: str, body: str, *, stable: bool = 
     types = ", ".join(part.split()[-1] for part in arguments.rstrip(")").split(",") if part.strip())
     function = f"{name}({types})"
     statements = [
-        f"CREATE FUNCTION {signature} RETURNS {returns} LANGUAGE plpgsql {'STABLE' if stable else 'VOLATILE'}"
-        f" SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $function${body}$function$",
+        (
+            f"CREATE FUNCTION {signature} RETURNS {returns} LANGUAGE plpgsql {'STABLE' if stable else 'VOLATILE'}"
+            f" SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $function${body}$function$"
+        ),
         f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC",
         f"GRANT EXECUTE ON FUNCTION {function} TO {APP}",
         f"GRANT CREATE ON SCHEMA public TO {DEFINER}",
         f"ALTER FUNCTION {function} OWNER TO {DEFINER}",
         f"REVOKE CREATE ON SCHEMA public FROM {DEFINER}",
     ]
-    return [migrations.RunSQL(statements, f"DROP FUNCTION {function}")]
+    return [migrations.RunSQL(tuple(statements), f"DROP FUNCTION {function}")]

@@ -5,7 +5,6 @@ transaction and cannot reach the next user of a pooled connection. It lives in a
 connections do: a new thread starts without one.
 """
 
-import logging
 import threading
 import uuid
 from collections.abc import Iterator
@@ -82,11 +81,3 @@ def refuse_open_transaction(what: str) -> None:
     """Raises ScopeOpen when a transaction is open: a slow peer must not hold a connection and its locks."""
     if connection.in_atomic_block:
         raise ScopeOpen(f"{what} inside an open transaction; close the scope first")
-
-
-class TenantLogFilter(logging.Filter):
-    """Puts the tenant of the current scope on each log record."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.tenant = _state.tenant_id or getattr(record, "tenant", "-")
-        return True

@@ -2,12 +2,16 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 
 _PREFIX_BYTES = 6
 # 256 bits from the system's source: too many to guess, so a plain hash is enough (no stretching needed).
 _SECRET_BYTES = 32
+_FORM = re.compile(
+    rf"(?P<kind>[a-z]+)_(?P<prefix>[0-9a-f]{{{2 * _PREFIX_BYTES}}})_(?P<secret>[0-9a-f]{{{2 * _SECRET_BYTES}}})"
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,15 +32,8 @@ def new_token(kind: str) -> Token:
 
 def parse_token(kind: str, text: str) -> tuple[str, str] | None:
     """The (prefix, secret) of a token's text, or None when it is not of that kind and form."""
-    parts = text.split("_")
-    well_formed = (
-        len(parts) == 3
-        and parts[0] == kind
-        and len(parts[1]) == 2 * _PREFIX_BYTES
-        and len(parts[2]) == 2 * _SECRET_BYTES
-        and text.isascii()
-    )
-    return (parts[1], parts[2]) if well_formed else None
+    found = _FORM.fullmatch(text)
+    return (found["prefix"], found["secret"]) if found and found["kind"] == kind else None
 
 
 def matches(secret: str, secret_hash: str) -> bool:

@@ -253,7 +253,7 @@ class _translated:  # noqa: N801 - reads as a verb at its uses
     def __enter__(self) -> None:
         refuse_open_transaction(f"S3 traffic ({self.action})")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, ClientError):
             code = error.response["Error"].get("Code", "")
             if code in {"NoSuchKey", "NoSuchUpload", "404"}:
@@ -299,7 +299,7 @@ class _Clients:
         )
         session = botocore.session.Session()
         session.register_component("data_loader", _loader())
-        session._credentials = credentials  # botocore's own way for assumed roles has no public setter
+        session._credentials = credentials  # type: ignore[attr-defined]  # assumed roles have no public setter
         own = _client(session, "s3", settings.S3_ENDPOINT_URL)
         public = own
         if settings.S3_PUBLIC_URL != settings.S3_ENDPOINT_URL:

@@ -28,14 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     try:
         with only_one(folder):
-            up(folder, console, port=options.port, ready_file=options.ready_file)
+            return up(folder, console, port=options.port, ready_file=options.ready_file)
     except AlreadyRunning as error:
         console.say(str(error))
         return 2
     except PartFailed as error:
         console.say(f"failed: {error}")
         return 1
-    return 0
 
 
 if __name__ == "__main__":

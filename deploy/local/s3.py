@@ -33,6 +33,8 @@ from deploy.local.ports import HOST, Ports
 from deploy.local.process import Command, PartFailed, Process
 
 REGION = "us-east-1"
+# An object outside all tenants' prefixes that tells whether reading works.
+PROBE = "answers"
 # Flag of `weed mini` for each port; all are chosen by us, since its defaults may be another stack's.
 PORTS = {
     "s3": "-s3.port",
@@ -82,19 +84,29 @@ class S3:
         write_private(self.folder / "iam.json", json.dumps(iam_config(self._keys, self.bucket), indent=1))
 
     def answers(self) -> bool:
-        """Whether S3 answers for its bucket, which this makes when it is missing."""
+        """Whether S3 gives back an object; this makes the bucket and the object when they are missing.
+
+        The bucket alone would not do: after a restart weed knows its objects before it knows its volumes, and
+        answers 500 meanwhile.
+        """
         try:
-            return self._request("HEAD") == 200 or self._request("PUT") == 200
+            found = self._request("GET", PROBE)
+            if found == 404:  # at the first start; the next call will find it
+                self._request("PUT")
+                self._request("PUT", PROBE)
+            return found == 200
         except (OSError, http.client.HTTPException):
             return False
 
-    def _request(self, method: str) -> int:
-        """The status of a request for the bucket, signed by `admin`: others are not told if it exists."""
-        request = AWSRequest(method, f"{self.url}/{self.bucket}")
+    def _request(self, method: str, key: str = "") -> int:
+        """The status of a request signed by `admin`: others are not told what exists."""
+        path = f"/{self.bucket}/{key}" if key else f"/{self.bucket}"
+        body = b"yes" if method == "PUT" and key else None
+        request = AWSRequest(method, self.url + path, data=body)
         admin = Credentials(self._keys.s3_admin_id, self._keys.s3_admin_secret)
         S3SigV4Auth(admin, "s3", REGION).add_auth(request)
         with contextlib.closing(http.client.HTTPConnection(HOST, self.ports["s3"], timeout=5)) as connection:
-            connection.request(method, f"/{self.bucket}", headers=dict(request.headers.items()))
+            connection.request(method, path, body=body, headers=dict(request.headers.items()))
             return connection.getresponse().status
 
     def clean(self) -> None:

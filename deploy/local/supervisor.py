@@ -11,6 +11,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import NoReturn
 
 from deploy.local.console import Console
 from deploy.local.engines import STOP_SECONDS, Engines
@@ -43,6 +44,7 @@ class Supervisor:
     engines: Engines
     console: Console
     _signals: int = field(init=False, default=0)
+    _asked_to_stop: bool = field(init=False, default=False)
     _running: list[_Running] = field(init=False, default_factory=list)
 
     def listen_to_signals(self) -> None:
@@ -52,10 +54,16 @@ class Supervisor:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1
 
+    @property
+    def _hurry(self) -> bool:
+        """Whether a signal came after the one that asked for the end, or while ending for another reason."""
+        return self._signals > int(self._asked_to_stop)
+
     def pause(self, seconds: float) -> None:
         """Raises StopRequested when somebody wants the end."""
         self.console.tick()
         if self._signals:
+            self._asked_to_stop = True
             raise StopRequested
         time.sleep(seconds)
 
@@ -115,7 +123,7 @@ class Supervisor:
             if not process.alive:
                 raise process.failure(f"ended with exit code {process.returncode}")
 
-    def watch(self) -> None:
+    def watch(self) -> NoReturn:
         """Until the end: raises StopRequested, or PartFailed when an engine is gone."""
         while True:
             self.pause(0.1)
@@ -146,15 +154,14 @@ class Supervisor:
 
     def stop(self) -> None:
         """The services one by one, last first, then the engines together: 15 s. A second signal kills all."""
-        patience = self._signals + 1
         for running in reversed(self._running):
             running.process.ask_to_stop()
             deadline = time.monotonic() + running.service.grace
-            while running.process.alive and time.monotonic() < deadline and self._signals < patience:
+            while running.process.alive and time.monotonic() < deadline and not self._hurry:
                 self.console.tick()
                 time.sleep(0.02)
             running.process.kill()
             self.console.tick()
         for process in self.engines.processes:
             self.console.forget(process.name)  # each complains of the others' going
-        self.engines.stop(grace=STOP_SECONDS if self._signals < patience else 0)
+        self.engines.stop(grace=STOP_SECONDS if not self._hurry else 0)

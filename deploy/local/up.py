@@ -24,11 +24,11 @@ REPLACEMENTS = {
 }
 
 
-def up(folder: Path, console: Console, *, port: int | None, ready_file: Path | None) -> None:
-    """Starts everything over `folder` and returns once it has been asked to stop and has stopped.
+def up(folder: Path, console: Console, *, port: int | None, ready_file: Path | None) -> int:
+    """Starts everything over `folder`, and returns when all of it has stopped: 0 if that was asked for, 1 if not.
 
-    Raises PartFailed, everything stopped, when a part does not start, or an engine ends. The caller holds the
-    folder's lock.
+    A part that failed has been named by then. The caller holds the folder's lock. Raises PartFailed when an engine
+    is not even installed.
     """
     begun = time.monotonic()
     keep_last_logs(folder / "log")
@@ -52,6 +52,11 @@ def up(folder: Path, console: Console, *, port: int | None, ready_file: Path | N
         supervisor.watch()
     except StopRequested:
         console.say("stopping")
+        return 0
+    except PartFailed as error:
+        console.tick()
+        console.say(f"failed: {error}\nstopping everything")
+        return 1
     finally:
         if ready_file:
             ready_file.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -62,7 +62,8 @@ class ImagesView(TenantView):
     @extend_schema(operation_id="images_list", parameters=PAGE_PARAMETERS + FILTERS, responses=page_of(ImageSerializer))
     def get(self, request: Request, project_id: uuid.UUID) -> Response:
         """Images, newest first."""
-        filters = {name: value for name, value in request.query_params.items() if name not in ("limit", "cursor")}
+        given = request.query_params.items()
+        filters = {name: str(value) for name, value in given if name not in ("limit", "cursor")}
         return paginated(request, queries.images(project_id, filters=filters), ImageSerializer)
 
     @extend_schema(
@@ -106,6 +107,7 @@ class RegisterView(TenantView):
 class UploadsView(TenantView):
     needs: ClassVar = {"POST": Permission.UPLOAD}
     scoped = False
+    replays = False
 
     @extend_schema(operation_id="uploads_create", request=FilesInput, responses=RegistrationSerializer)
     def post(self, request: Request, project_id: uuid.UUID) -> Response:
@@ -163,14 +165,14 @@ class _FileView(TenantView):
         return Response(status=302, headers={"Location": address, "Cache-Control": "no-store"})
 
 
-@extend_schema(operation_id="images_file", responses={302: None})
+@extend_schema_view(get=extend_schema(operation_id="images_file", responses={302: None}))
 class ImageFileView(_FileView):
     """Redirects to a short-lived address of the image's file."""
 
     which = "image"
 
 
-@extend_schema(operation_id="images_thumbnail", responses={302: None})
+@extend_schema_view(get=extend_schema(operation_id="images_thumbnail", responses={302: None}))
 class ThumbnailView(_FileView):
     """Redirects to a short-lived address of the image's thumbnail (WebP)."""
 
@@ -182,5 +184,5 @@ def _json_text(text: str | None) -> Any:
         return None
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ParseError("`metadata` must be a JSON object.") from error

@@ -27,6 +27,8 @@ def create_class(*, project_id: uuid.UUID, by: Principal, **fields: str) -> Defe
 def update_class(*, class_id: uuid.UUID, by: Principal, **changes: str) -> DefectClass:
     """Raises NotFound or NameTaken."""
     found = class_named(class_id)
+    if not changes:
+        return found
     for field, value in changes.items():
         setattr(found, field, value)
     try:
@@ -34,7 +36,7 @@ def update_class(*, class_id: uuid.UUID, by: Principal, **changes: str) -> Defec
             found.save(update_fields=list(changes))
     except IntegrityError as error:
         raise NameTaken("class", found.name) from error
-    audit.record("class.updated", by=by, target=found.id, **changes)
+    audit.record("class.updated", by=by, target=found.id, changes=changes)
     return found
 
 

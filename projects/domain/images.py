@@ -8,9 +8,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from projects.domain.items import ItemRefused, parse_metadata
-from projects.domain.queries import class_named, image_named
+from projects.domain.queries import image_named, project_named
 from projects.domain.splits import group_of, split_of
-from projects.models import Image, ImageClass, Project
+from projects.models import DefectClass, Image, ImageClass, Project
 from tenants import audit
 from tenants.domain.quotas import lock_quota, release
 from tenants.permissions import Principal
@@ -35,16 +35,13 @@ def update_image(
     split: str | None = None,
     classes: Sequence[uuid.UUID] | None = None,
 ) -> Image:
-    """Changes what is given. A split given is pinned. Raises NotFound (a class's id included) or Invalid."""
-    image = image_named(image_id)
+    """Changes what is given. A split given is pinned. Raises NotFound (a class's id included) or Invalid.
+
+    An image whose metadata names another group now moves to that group, and unless it is pinned to its split.
+    """
+    image = image_named(image_id, lock=True)
     if metadata is not None:
-        try:
-            image.metadata = parse_metadata(image.filename, metadata)
-        except ItemRefused as refused:
-            raise Invalid("metadata", refused.error["message"], hint=refused.error["hint"]) from refused
-        image.group = group_of(group="", metadata=image.metadata) or image.group
-        if not image.split_pinned:
-            image.split = split_of(project_id=image.project_id, group=image.group, sha256=image.sha256)
+        _describe(image, metadata)
     if split is not None:
         image.split, image.split_pinned = split, True
     image.save(update_fields=["metadata", "group", "split", "split_pinned"])
@@ -56,8 +53,10 @@ def update_image(
 
 def delete_image(*, image_id: uuid.UUID, by: Principal) -> None:
     """Hides an image; an erase job removes it after 30 days. Raises NotFound."""
+    # In the order of registration and ingest: quota, project, image.
     lock_quota()
     image = image_named(image_id)
+    project_named(image.project_id, lock=True)
     if not Image.objects.filter(id=image.id, deleted_at=None).update(deleted_at=timezone.now()):
         raise NotFound
     Project.objects.filter(id=image.project_id).update(image_count=F("image_count") - 1)
@@ -85,9 +84,23 @@ def thumbnail_key(sha256: str) -> str:
     return f"thumbnails/{sha256}"
 
 
+def _describe(image: Image, metadata: Mapping[str, Any]) -> None:
+    try:
+        described = parse_metadata(image.filename, metadata)
+    except ItemRefused as refused:
+        raise Invalid("metadata", refused.error["message"], hint=refused.error["hint"]) from refused
+    # A group given by name at the registration is not the metadata's to change.
+    if image.group == group_of(group="", metadata=image.metadata):
+        image.group = group_of(group="", metadata=described)
+        if not image.split_pinned:
+            image.split = split_of(project_id=image.project_id, group=image.group, sha256=image.sha256)
+    image.metadata = described
+
+
 def _show(image: Image, class_ids: Sequence[uuid.UUID]) -> None:
-    wanted = [class_named(class_id) for class_id in dict.fromkeys(class_ids)]
-    if any(shown.project_id != image.project_id for shown in wanted):
+    wanted = list(dict.fromkeys(class_ids))
+    known = DefectClass.objects.filter(id__in=wanted, project_id=image.project_id, deleted_at=None)
+    if known.count() < len(wanted):
         raise NotFound
     ImageClass.objects.filter(image=image).delete()
-    ImageClass.objects.bulk_create([ImageClass(image=image, defect_class=shown) for shown in wanted])
+    ImageClass.objects.bulk_create([ImageClass(image=image, defect_class_id=class_id) for class_id in wanted])

@@ -37,12 +37,10 @@ def ingest(context: JobContext) -> dict[str, Any]:
     """Handles a job of kind `ingest`: its spec names the project and up to 100 images."""
     names: list[str] = context.spec["images"]
     storage = TenantStorage(context.tenant_id)
-    waiting = _waiting(context, names)
-    # An earlier attempt may have published an image and died before it deleted what came in.
-    left_over = set(names) - {str(image.id) for image in waiting}
+    waiting, left_over = _look(context, names)
     if left_over:
-        storage.delete(incoming_key(name) for name in sorted(left_over))
-    done = len(left_over)
+        storage.delete(incoming_key(name) for name in left_over)
+    done = len(names) - len(waiting)
     context.progress(done, len(names), "ingesting")
     for start in range(0, len(waiting), CHUNK):
         context.check()
@@ -53,13 +51,17 @@ def ingest(context: JobContext) -> dict[str, Any]:
     return _summary(context, names)
 
 
-def _waiting(context: JobContext, names: Sequence[str]) -> list[Image]:
+def _look(context: JobContext, names: Sequence[str]) -> tuple[list[Image], list[str]]:
+    """The images to ingest, and those whose incoming bytes nobody needs any more.
+
+    An earlier attempt may have published an image and died before it deleted what came in. What is being sent again
+    meanwhile, or was given to another job, is neither.
+    """
     with tenant_scope(context.tenant_id):
-        return list(
-            Image.objects.filter(
-                id__in=names, job_id=context.job_id, status=Image.Status.ARRIVED, deleted_at=None
-            ).order_by("id")
-        )
+        rows = list(Image.objects.filter(id__in=names, deleted_at=None).order_by("id"))
+    waiting = [image for image in rows if image.status == Image.Status.ARRIVED and image.job_id == context.job_id]
+    needed = {str(image.id) for image in rows if image.status in (Image.Status.AWAITING, Image.Status.ARRIVED)}
+    return waiting, [name for name in names if name not in needed]
 
 
 def _ingest_chunk(context: JobContext, storage: TenantStorage, chunk: Sequence[Image]) -> None:
@@ -152,7 +154,8 @@ def _publish(
                 changes = {"status": Image.Status.FAILED, "error": error}
             else:
                 changes = {"status": Image.Status.FAILED, "error": errors[image.id]}
-            Image.objects.filter(id=image.id, status=Image.Status.ARRIVED, job_id=context.job_id).update(**changes)
+            waiting = Image.objects.filter(id=image.id, status=Image.Status.ARRIVED, job_id=context.job_id)
+            waiting.filter(deleted_at=None).update(**changes)
 
 
 def _as_ready(image: Image, result: DecodedImage) -> dict[str, Any]:

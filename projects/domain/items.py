@@ -4,20 +4,32 @@ Written by hand, not as a serializer: a bulk registration reads 5,000 of these a
 """
 
 import json
+import math
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
+from projects.domain.decoding import ACCEPTED_TYPES, TYPE_ALIASES
+from projects.domain.splits import GROUP_KEYS
 from projects.models import Image
 
 # Bytes of one file. A 40-megapixel bitmap, the largest we decode, has 120 MB.
 MAX_FILE_BYTES = 128 * 1024 * 1024
 MAX_METADATA_BYTES = 8 * 1024
 MAX_CLASSES = 50
-CONTENT_TYPES = ("image/jpeg", "image/png", "image/bmp", "image/tiff", "image/webp")
+# Characters.
+MAX_FILENAME = 255
+MAX_GROUP = 200
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"[\w.\- ]{1,64}")
+# PostgreSQL takes no NUL, UTF-8 no lone surrogates, and a name with a line break would forge lines of a log.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 60
+_METADATA_HINT = 'Give names and plain values, such as {"camera": "3", "shift": "night"}.'
 
 
 class ItemRefused(Exception):
@@ -47,13 +59,7 @@ def parse_item(given: object) -> NewImage:
     if not isinstance(given, dict):
         raise ItemRefused("validation_failed", "An item must be a JSON object.", "See the schema at /api/v1/schema.")
     filename = _filename(given.get("filename"))
-    content_type = given.get("content_type")
-    if content_type not in CONTENT_TYPES:
-        raise ItemRefused(
-            "unsupported_type",
-            f"{filename}: images of type {_shown(content_type)} are not taken.",
-            f"Send one of {', '.join(CONTENT_TYPES)}.",
-        )
+    content_type = _content_type(filename, given.get("content_type"))
     sha256 = given.get("sha256")
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
         raise ItemRefused(
@@ -68,7 +74,7 @@ def parse_item(given: object) -> NewImage:
         content_type=content_type,
         metadata=parse_metadata(filename, given.get("metadata")),
         split=_split(filename, given.get("split")),
-        group=_text(filename, "group", given.get("group"), 200),
+        group=_group(filename, given.get("group")),
         classes=_classes(filename, given.get("classes")),
     )
 
@@ -77,15 +83,19 @@ def parse_metadata(filename: str, given: object) -> dict[str, Any]:
     """Flat JSON of at most 8 KB, or ItemRefused."""
     if given is None:
         return {}
-    hint = 'Give names and plain values, such as {"camera": "3", "shift": "night"}.'
     if not isinstance(given, dict):
-        raise ItemRefused("bad_metadata", f"{filename}: metadata must be a JSON object.", hint)
+        raise ItemRefused("bad_metadata", f"{filename}: metadata must be a JSON object.", _METADATA_HINT)
     for name, value in given.items():
         if not _KEY.fullmatch(name):
-            raise ItemRefused("bad_metadata", f"{filename}: {_shown(name)} is not a name for metadata.", hint)
-        plain = value is None or isinstance(value, str | int | float | bool)
-        if not plain or (isinstance(value, str) and not _storable(value)) or value in (float("inf"), float("-inf")):
-            raise ItemRefused("bad_metadata", f"{filename}: metadata {name!r} is not a plain value.", hint)
+            raise ItemRefused("bad_metadata", f"{filename}: {shown(name)} is not a name for metadata.", _METADATA_HINT)
+        if not _is_plain(value):
+            raise ItemRefused("bad_metadata", f"{filename}: metadata {name!r} is not a plain value.", _METADATA_HINT)
+        if name in GROUP_KEYS and len(str(value)) > MAX_GROUP:
+            raise ItemRefused(
+                "bad_metadata",
+                f"{filename}: metadata {name!r} names the image's group and is too long for that.",
+                f"Give at most {MAX_GROUP} characters.",
+            )
     if len(json.dumps(given, ensure_ascii=False).encode()) > MAX_METADATA_BYTES:
         raise ItemRefused(
             "metadata_too_large",
@@ -95,12 +105,42 @@ def parse_metadata(filename: str, given: object) -> dict[str, Any]:
     return given
 
 
+def shown(value: object) -> str:
+    """A client's value as a message may quote it: short, printable, and however deep it is nested."""
+    return _SHORT.repr(value)[:80]
+
+
+def echoed(filename: object) -> str:
+    """What a client sent as a filename, fit to be sent back: itself, or when it is unusable how it looks."""
+    if _is_filename(filename):
+        return filename
+    return shown(filename) if isinstance(filename, str) else ""
+
+
+def _is_filename(given: object) -> TypeGuard[str]:
+    return isinstance(given, str) and 1 <= len(given) <= MAX_FILENAME and not _UNPRINTABLE.search(given)
+
+
 def _filename(given: object) -> str:
-    if not isinstance(given, str) or not 1 <= len(given) <= 255 or not _storable(given):
+    if not _is_filename(given):
         raise ItemRefused(
-            "bad_filename", "An item has no usable `filename`.", "Give a name of 1 to 255 printable characters."
+            "bad_filename",
+            f"{shown(given)} is not a usable `filename`." if given else "An item has no `filename`.",
+            f"Give a name of 1 to {MAX_FILENAME} printable characters.",
         )
     return given
+
+
+def _content_type(filename: str, given: object) -> str:
+    named = given.lower() if isinstance(given, str) else ""
+    content_type = TYPE_ALIASES.get(named, named)
+    if content_type not in ACCEPTED_TYPES:
+        raise ItemRefused(
+            "unsupported_type",
+            f"{filename}: images of type {shown(given)} are not taken.",
+            f"Send one of {', '.join(ACCEPTED_TYPES)}.",
+        )
+    return content_type
 
 
 def _size(filename: str, given: object) -> int:
@@ -111,7 +151,7 @@ def _size(filename: str, given: object) -> int:
     if given > MAX_FILE_BYTES:
         raise ItemRefused(
             "too_large",
-            f"{filename} has {given} bytes; at most {MAX_FILE_BYTES} are taken.",
+            f"{filename} has {shown(given)} bytes; at most {MAX_FILE_BYTES} are taken.",
             "Save it as JPEG, or crop it to the inspected part.",
         )
     return given
@@ -122,17 +162,17 @@ def _split(filename: str, given: object) -> str | None:
         return given
     raise ItemRefused(
         "bad_split",
-        f"{filename}: there is no split {_shown(given)}.",
+        f"{filename}: there is no split {shown(given)}.",
         f"Give one of {', '.join(Image.Split.values)}, or none.",
     )
 
 
-def _text(filename: str, name: str, given: object, longest: int) -> str:
+def _group(filename: str, given: object) -> str:
     if given is None:
         return ""
-    if not isinstance(given, str) or len(given) > longest or not _storable(given):
+    if not isinstance(given, str) or len(given) > MAX_GROUP or _UNSTORABLE.search(given):
         raise ItemRefused(
-            "validation_failed", f"{filename}: `{name}` is not usable text.", f"Give at most {longest} characters."
+            "bad_group", f"{filename}: `group` is not usable text.", f"Give at most {MAX_GROUP} characters."
         )
     return given
 
@@ -149,10 +189,10 @@ def _classes(filename: str, given: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
-def _storable(text: str) -> bool:
-    """PostgreSQL takes no NUL, and UTF-8 no lone surrogates."""
-    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _shown(value: object) -> str:
-    return repr(value)[:60].encode("utf-8", "replace").decode()
+def _is_plain(value: object) -> bool:
+    """Whether JSON and PostgreSQL can hold it and a filter can name it."""
+    if isinstance(value, str):
+        return not _UNSTORABLE.search(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, int)

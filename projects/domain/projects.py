@@ -37,6 +37,8 @@ def create_project(*, name: str, kind: str, description: str = "", by: Principal
 def update_project(*, project_id: uuid.UUID, by: Principal, **changes: str) -> Project:
     """Changes `name` or `description`. Raises NotFound or NameTaken."""
     project = project_named(project_id, lock=True)
+    if not changes:
+        return project
     for field, value in changes.items():
         setattr(project, field, value)
     try:
@@ -44,7 +46,7 @@ def update_project(*, project_id: uuid.UUID, by: Principal, **changes: str) -> P
             project.save(update_fields=list(changes))
     except IntegrityError as error:
         raise NameTaken("project", project.name) from error
-    audit.record("project.updated", by=by, target=project.id, **changes)
+    audit.record("project.updated", by=by, target=project.id, changes=changes)
     return project
 
 

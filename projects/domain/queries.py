@@ -4,8 +4,7 @@ import uuid
 from collections.abc import Mapping
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, OuterRef, QuerySet, Value
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models import Exists, F, Func, OuterRef, QuerySet, TextField, Value
 
 from projects.models import DefectClass, Image, ImageClass, Project
 from tenants.models import Job
@@ -37,9 +36,11 @@ def class_named(class_id: uuid.UUID) -> DefectClass:
     return found
 
 
-def image_named(image_id: uuid.UUID) -> Image:
+def image_named(image_id: uuid.UUID, *, lock: bool = False) -> Image:
     """Raises NotFound when it, or its project, is missing, deleted, or another tenant's."""
     rows = Image.objects.filter(id=image_id, deleted_at=None, project__deleted_at=None)
+    if lock:
+        rows = rows.select_for_update(of=("self",))
     image = with_classes(rows).first()
     if image is None:
         raise NotFound
@@ -82,8 +83,10 @@ def _filtered(rows: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
     if name == "filename":
         return rows.filter(filename=value)
     if name.startswith("meta."):
-        key = KeyTextTransform(name.removeprefix("meta."), "metadata")
-        return rows.alias(meta_value=key).filter(meta_value=Value(value))
+        # Not Django's key transform, which takes a name of digits for an index.
+        key = Value(name.removeprefix("meta."))
+        text = Func(F("metadata"), key, function="jsonb_extract_path_text", output_field=TextField())
+        return rows.alias(meta_value=text).filter(meta_value=Value(value))
     raise Invalid(name, f"There is no filter {name!r}.", hint="See the schema at /api/v1/schema.")
 
 

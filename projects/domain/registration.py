@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import F
 
-from projects.domain.items import ItemRefused, NewImage, parse_item
+from projects.domain.items import ItemRefused, NewImage, echoed, parse_item, shown
 from projects.domain.queries import project_named
 from projects.domain.splits import group_of, split_of
 from projects.models import DefectClass, Image, ImageClass, Project
@@ -39,21 +39,26 @@ class _Batch:
     quota: Quota
     known: dict[str, Image]
     classes: dict[str, uuid.UUID]
+    # Hashes that this batch has an answer for; a second file of the same bytes is a duplicate.
+    placed: set[str] = field(default_factory=set)
     new: list[Image] = field(default_factory=list)
     shown: list[ImageClass] = field(default_factory=list)
+    # Known, but to be sent again; and awaited, whose description was corrected.
+    again: list[Image] = field(default_factory=list)
+    corrected: list[Image] = field(default_factory=list)
 
 
 def register_images(*, project_id: uuid.UUID, items: Sequence[object], by: Principal) -> list[Registered]:
     """Makes a row for each new file, within the quota; answers item by item, in order. Runs in the tenant's scope.
 
-    A file that is there already answers with its image (`duplicate`); one whose ingest failed or ended is
-    made ready to be sent again. Raises NotFound when the project is missing.
+    A file that is there already answers with its image (`duplicate`). One that is still awaited, or whose ingest
+    failed or ended, may be sent (again), as it is described now. Raises NotFound when the project is missing.
     """
-    project = project_named(project_id)
     results, readable = _read(items)
     # The quota's lock comes first: it makes the tenant's registrations take turns, so a hash is looked up and
-    # registered without another request in between.
+    # registered without another request in between, and no project is filled that is being deleted.
     quota = lock_quota()
+    project = project_named(project_id, lock=True)
     batch = _Batch(
         project=project,
         quota=quota,
@@ -62,8 +67,7 @@ def register_images(*, project_id: uuid.UUID, items: Sequence[object], by: Princ
     )
     for result, item in readable:
         _place(result, item, batch)
-    if batch.new:
-        _save(batch, by=by)
+    _save(batch, by=by)
     return results
 
 
@@ -71,7 +75,7 @@ def _read(items: Sequence[object]) -> tuple[list[Registered], list[tuple[Registe
     results, readable = [], []
     for index, given in enumerate(items):
         name = given.get("filename") if isinstance(given, dict) else None
-        result = Registered(index=index, filename=name if isinstance(name, str) else "", status=REJECTED)
+        result = Registered(index=index, filename=echoed(name), status=REJECTED)
         results.append(result)
         try:
             readable.append((result, parse_item(given)))
@@ -92,45 +96,80 @@ def _label_book(project: Project) -> dict[str, uuid.UUID]:
 
 def _place(result: Registered, item: NewImage, batch: _Batch) -> None:
     known = batch.known.get(item.sha256)
-    if known is not None:
-        if _may_be_sent_again(known):
-            Image.objects.filter(id=known.id).update(status=Image.Status.AWAITING, error=None)
-            known.status = Image.Status.AWAITING
-        result.image, result.status = known, known.status
-        result.duplicate = known.status != Image.Status.AWAITING or known in batch.new
+    if known is None:
+        _place_new(result, item, batch)
         return
+    repeated = item.sha256 in batch.placed
+    if not repeated and _may_be_sent(known):
+        result.error = _correct(known, item, batch)
+        if result.error:
+            return
+        if known.status != Image.Status.AWAITING:
+            known.status = Image.Status.AWAITING
+            batch.again.append(known)
+    batch.placed.add(item.sha256)
+    result.image, result.status = known, known.status
+    result.duplicate = repeated or known.status != Image.Status.AWAITING
+
+
+def _place_new(result: Registered, item: NewImage, batch: _Batch) -> None:
     unknown = [name for name in item.classes if name not in batch.classes]
     if unknown:
         result.error = {
             "code": "unknown_class",
-            "message": f"{item.filename}: the label book has no class {unknown[0]!r}.",
+            "message": f"{item.filename}: the label book has no class {shown(unknown[0])}.",
             "hint": "Create the class first, or correct its name.",
         }
         return
-    over = _over_quota(batch, item)
-    if over:
-        result.error = over
+    result.error = _over_quota(batch.quota, item, images=1, size=item.size)
+    if result.error:
         return
     image = _image(item, batch.project)
     batch.quota.images_used += 1
     batch.quota.bytes_used += item.size
     batch.known[item.sha256] = image
+    batch.placed.add(item.sha256)
     batch.new.append(image)
-    batch.shown += [ImageClass(image_id=image.id, defect_class_id=batch.classes[name]) for name in item.classes]
+    # A class may be named twice, by name and by id.
+    class_ids = dict.fromkeys(batch.classes[name] for name in item.classes)
+    batch.shown += [ImageClass(image_id=image.id, defect_class_id=class_id) for class_id in class_ids]
     result.image, result.status = image, image.status
 
 
-def _may_be_sent_again(image: Image) -> bool:
-    """Its ingest refused it, or ended (canceled, or given up) without reaching it."""
-    ended = image.job is not None and image.job.state not in Job.ACTIVE
-    return image.status == Image.Status.FAILED or (image.status == Image.Status.ARRIVED and ended)
+def _correct(known: Image, item: NewImage, batch: _Batch) -> dict[str, str] | None:
+    """Takes over name, size and type of a file still to come, or nobody could correct a slip; an error if it may not.
+
+    What can be changed elsewhere (metadata, split, classes) stays: this may be an old upload that is resumed.
+    """
+    described = {"filename": item.filename, "content_type": item.content_type, "size": item.size}
+    if all(getattr(known, name) == value for name, value in described.items()):
+        return None
+    growth = item.size - known.size
+    over = _over_quota(batch.quota, item, images=0, size=growth)
+    if over:
+        return over
+    batch.quota.bytes_used += growth
+    if growth:
+        # Its parts were cut for the other size.
+        known.multipart_id = ""
+    for name, value in described.items():
+        setattr(known, name, value)
+    batch.corrected.append(known)
+    return None
 
 
-def _over_quota(batch: _Batch, item: NewImage) -> dict[str, str] | None:
-    quota = batch.quota
-    if quota.images_used + 1 > quota.images_limit:
+def _may_be_sent(image: Image) -> bool:
+    """It has not come yet, its ingest refused it, or its ingest ended (canceled, or given up) without reaching it."""
+    if image.status == Image.Status.ARRIVED:
+        return image.job is not None and image.job.state not in Job.ACTIVE
+    return image.status in (Image.Status.AWAITING, Image.Status.FAILED)
+
+
+def _over_quota(quota: Quota, item: NewImage, *, images: int, size: int) -> dict[str, str] | None:
+    """The error of an item that would add so many images and bytes too many; giving some back is always allowed."""
+    if images > 0 and quota.images_used + images > quota.images_limit:
         what = f"{quota.images_limit} images"
-    elif quota.bytes_used + item.size > quota.bytes_limit:
+    elif size > 0 and quota.bytes_used + size > quota.bytes_limit:
         what = f"{quota.bytes_limit} bytes"
     else:
         return None
@@ -157,12 +196,19 @@ def _image(item: NewImage, project: Project) -> Image:
 
 
 def _save(batch: _Batch, *, by: Principal) -> None:
+    if batch.again:
+        awaited = Image.objects.filter(id__in=[image.id for image in batch.again])
+        awaited.update(status=Image.Status.AWAITING, error=None, job=None)
+    for image in batch.corrected:
+        image.save(update_fields=["filename", "content_type", "size", "multipart_id"])
+    if batch.new or batch.corrected:
+        quota = batch.quota
+        Quota.objects.filter(id=quota.id).update(images_used=quota.images_used, bytes_used=quota.bytes_used)
+    if not batch.new:
+        return
     Image.objects.bulk_create(batch.new)
     ImageClass.objects.bulk_create(batch.shown)
     count, size = len(batch.new), sum(image.size for image in batch.new)
-    Quota.objects.filter(id=batch.quota.id).update(
-        images_used=batch.quota.images_used, bytes_used=batch.quota.bytes_used
-    )
     Project.objects.filter(id=batch.project.id).update(image_count=F("image_count") + count)
     audit.record("images.registered", by=by, target=batch.project.id, count=count, bytes=size)
 

@@ -7,10 +7,11 @@ import hashlib
 import math
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from projects.domain.ingest import INCOMING, INGEST, incoming_key
@@ -18,6 +19,8 @@ from projects.domain.queries import image_named, project_named
 from projects.domain.registration import as_json, register_images
 from projects.models import Image
 from tenants import audit, jobs
+from tenants.domain.quotas import QuotaExceeded
+from tenants.ids import uuid7
 from tenants.models import Job
 from tenants.permissions import Principal
 from tenants.refusals import Refusal
@@ -38,6 +41,8 @@ class UploadRefused(Refusal):
     def __init__(self, error: dict[str, str]) -> None:
         super().__init__(error["message"], hint=error["hint"])
         self.code = error["code"]  # type: ignore[misc]  # the item's own code, on the instance
+        if self.code == QuotaExceeded.code:
+            self.status = QuotaExceeded.status  # type: ignore[misc]  # as everywhere
 
 
 @dataclass
@@ -51,8 +56,10 @@ class Arrival:
 
 @dataclass
 class Completion:
+    """`jobs` are those that ingest what has arrived, oldest first; none when nothing is left to do."""
+
     arrivals: list[Arrival]
-    jobs: list[uuid.UUID] = field(default_factory=list)
+    jobs: list[uuid.UUID]
 
 
 def request_uploads(*, project_id: uuid.UUID, items: Sequence[object], by: Principal) -> list[dict[str, Any]]:
@@ -118,23 +125,26 @@ def complete_uploads(*, project_id: uuid.UUID, image_ids: Sequence[uuid.UUID], b
     """Looks which files have arrived, and asks for their ingest. Repeating it changes nothing. Raises NotFound."""
     with tenant_scope(by.tenant_id):
         project_named(project_id)
-        rows = Image.objects.filter(project_id=project_id, id__in=image_ids, deleted_at=None).select_related("job")
-        found = {image.id: image for image in rows}
-    awaited = [image for image in found.values() if image.status == Image.Status.AWAITING]
-    sizes = _arrived_sizes(TenantStorage(by.tenant_id), awaited) if awaited else {}
+        awaited = list(_images(project_id, image_ids).filter(status=Image.Status.AWAITING))
+    arrived = _arrived(TenantStorage(by.tenant_id), awaited) if awaited else set()
     with tenant_scope(by.tenant_id):
-        job = _ask_for_ingest(project_id, found, sizes, by=by)
-    arrivals = [_arrival(image_id, found.get(image_id), sizes) for image_id in image_ids]
-    known_jobs = {image.job_id for image in found.values() if image.job_id} | ({job.id} if job else set())
-    return Completion(arrivals=arrivals, jobs=sorted(known_jobs))
+        _ask_for_ingest(project_id, image_ids, arrived, by=by)
+        found = {image.id: image for image in _images(project_id, image_ids)}
+    at_work = {image.job_id for image in found.values() if image.job_id and image.status == Image.Status.ARRIVED}
+    return Completion(
+        arrivals=[_arrival(image_id, found.get(image_id)) for image_id in image_ids], jobs=sorted(at_work)
+    )
 
 
-def _arrived_sizes(storage: TenantStorage, awaited: Iterable[Image]) -> dict[uuid.UUID, int]:
+def _images(project_id: uuid.UUID, image_ids: Iterable[uuid.UUID]) -> QuerySet[Image]:
+    return Image.objects.filter(project_id=project_id, id__in=image_ids, deleted_at=None, project__deleted_at=None)
+
+
+def _arrived(storage: TenantStorage, awaited: Iterable[Image]) -> set[uuid.UUID]:
     for image in awaited:
         if image.multipart_id:
             _finish_parts(storage, image)
-    found = storage.sizes(INCOMING, names=[str(image.id) for image in awaited])
-    return {uuid.UUID(name): size for name, size in found.items()}
+    return {uuid.UUID(name) for name in storage.sizes(INCOMING, names=[str(image.id) for image in awaited])}
 
 
 def _finish_parts(storage: TenantStorage, image: Image) -> None:
@@ -150,42 +160,30 @@ def _finish_parts(storage: TenantStorage, image: Image) -> None:
 
 
 def _ask_for_ingest(
-    project_id: uuid.UUID, found: dict[uuid.UUID, Image], sizes: dict[uuid.UUID, int], *, by: Principal
-) -> Job | None:
-    stalled = [
-        image.id
-        for image in found.values()
-        if image.status == Image.Status.ARRIVED and image.job is not None and image.job.state not in Job.ACTIVE
-    ]
-    # Locked in one order; a concurrent call finds them ARRIVED.
-    candidates = Image.objects.select_for_update().filter(id__in=[*sizes, *stalled]).order_by("id")
-    new = [
-        image.id
-        for image in candidates
-        if image.status == Image.Status.AWAITING or (image.id in stalled and image.job_id == found[image.id].job_id)
-    ]
+    project_id: uuid.UUID, image_ids: Sequence[uuid.UUID], arrived: Iterable[uuid.UUID], *, by: Principal
+) -> None:
+    """Enqueues one job for what arrived, and for what a job that ended has left."""
+    images = _images(project_id, image_ids)
+    asked_before = images.filter(status=Image.Status.ARRIVED).values("job_id")
+    ended = list(Job.objects.filter(id__in=asked_before).exclude(state__in=Job.ACTIVE).values_list("id", flat=True))
+    # Only rows that no job may publish are locked; a concurrent call waits for them, and finds them given away.
+    left = Q(status=Image.Status.AWAITING, id__in=arrived) | Q(status=Image.Status.ARRIVED, job_id__in=ended)
+    locked = images.filter(left).select_for_update(of=("self",)).order_by("id")
+    new = [str(image.id) for image in locked]
     if not new:
-        return None
-    names = [str(image_id) for image_id in new]
-    job, _ = jobs.enqueue(
-        kind=INGEST,
-        key=hashlib.sha256(" ".join(names).encode()).hexdigest(),
-        spec={"project": str(project_id), "images": names},
-    )
+        return
+    # The rows' lock makes it one job an arrival, so the job's key need not.
+    job, _ = jobs.enqueue(kind=INGEST, key=str(uuid7()), spec={"project": str(project_id), "images": new})
     Image.objects.filter(id__in=new).update(status=Image.Status.ARRIVED, job=job)
     audit.record("images.arrived", by=by, target=project_id, count=len(new), job=str(job.id))
-    return job
 
 
-def _arrival(image_id: uuid.UUID, image: Image | None, sizes: dict[uuid.UUID, int]) -> Arrival:
-    name = str(image_id)
+def _arrival(image_id: uuid.UUID, image: Image | None) -> Arrival:
     if image is None:
-        return Arrival(name, "NOT_FOUND")
-    if image.status != Image.Status.AWAITING:
-        return Arrival(name, image.status, image.error)
-    if image_id in sizes:
-        return Arrival(name, Image.Status.ARRIVED)
-    return Arrival(name, "MISSING")
+        return Arrival(str(image_id), "NOT_FOUND")
+    if image.status == Image.Status.AWAITING:
+        return Arrival(str(image_id), "MISSING")
+    return Arrival(str(image_id), image.status, image.error)
 
 
 def upload_directly(

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from tenants.domain.keys import authenticate
 from tenants.permissions import Principal
+from tenants.tracing import acting_for
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -21,6 +22,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         principal = authenticate(text=text.strip()) if scheme.lower() == "bearer" else None
         if principal is None:
             raise AuthenticationFailed("The API key is malformed, unknown, expired or revoked.")
+        acting_for.set(principal.tenant_id)
         return principal, None
 
     def authenticate_header(self, request: Request) -> str:

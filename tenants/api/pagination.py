@@ -47,7 +47,7 @@ def paginated(request: Request, rows: QuerySet[Any], serializer: Any) -> Respons
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MAX_LIMIT):
         raise Invalid("limit", f"`limit` must be a whole number from 1 to {MAX_LIMIT}.")
     return int(text)
 

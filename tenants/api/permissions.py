@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -9,11 +10,19 @@ from tenants.permissions import Principal
 
 
 class DeclaredPermission(BasePermission):
-    """Allows a method only when the view's `needs` names its permission and the principal has it."""
+    """Allows a method only when the view's `needs` names its permission and the principal has it.
+
+    Raises MethodNotAllowed where the view has no such method to deny.
+    """
 
     message = "This key may not do that."
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        needed = getattr(view, "needs", {}).get(request.method)
-        principal = request.user
-        return needed is not None and isinstance(principal, Principal) and principal.may(needed)
+        principal: object = request.user
+        if not isinstance(principal, Principal):
+            return False
+        method = request.method or ""
+        needed = getattr(view, "needs", {}).get("GET" if method == "HEAD" else method)
+        if needed is None and method not in view.allowed_methods:
+            raise MethodNotAllowed(method)
+        return needed is not None and principal.may(needed)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
-from tenants.audit import request_id
+from tenants.tracing import acting_for, request_id
 
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -20,10 +20,11 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-Id", "")
         current = given if _ACCEPTABLE.fullmatch(given) else uuid.uuid4().hex
-        reset = request_id.set(current)
+        resets = (request_id.set(current), acting_for.set(None))
         try:
             response = self.get_response(request)
         finally:
-            request_id.reset(reset)
+            request_id.reset(resets[0])
+            acting_for.reset(resets[1])
         response["X-Request-Id"] = current
         return response

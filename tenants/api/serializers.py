@@ -30,7 +30,7 @@ class RoleInput(serializers.Serializer[Any]):
 class InvitationSerializer(serializers.ModelSerializer[Invitation]):
     class Meta:
         model = Invitation
-        fields = ("id", "email", "role", "created_at", "expires_at", "accepted_at", "revoked_at")
+        fields: tuple[str, ...] = ("id", "email", "role", "created_at", "expires_at", "accepted_at", "revoked_at")
 
 
 class NewInvitationSerializer(InvitationSerializer):
@@ -43,7 +43,7 @@ class NewInvitationSerializer(InvitationSerializer):
 
 
 class InvitationInput(RoleInput):
-    email = serializers.EmailField()
+    email = serializers.EmailField(max_length=254)
 
 
 class AcceptInput(serializers.Serializer[Any]):
@@ -57,7 +57,7 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
 
     class Meta:
         model = ApiKey
-        fields = (
+        fields: tuple[str, ...] = (
             *("id", "name", "prefix", "scopes", "member"),
             *("created_at", "expires_at", "last_used_at", "revoked_at"),
         )

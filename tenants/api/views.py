@@ -29,6 +29,10 @@ class TenantView(APIView):
 
     needs: ClassVar[Mapping[str, Permission]] = {}
     scoped: ClassVar[bool] = True
+    # False where an answer may not be kept, because it holds presigned addresses, and repeating it does no harm.
+    replays: ClassVar[bool] = True
+    # The schema answers what OPTIONS would.
+    http_method_names = [name for name in APIView.http_method_names if name not in ("options", "trace")]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """APIView.dispatch, with the scope and the idempotency record around the handler."""
@@ -47,7 +51,7 @@ class TenantView(APIView):
     @property
     def principal(self) -> Principal:
         """Who asks; present because `DeclaredPermission` lets nobody else in."""
-        principal = self.request.user
+        principal: object = self.request.user
         assert isinstance(principal, Principal)
         return principal
 
@@ -69,18 +73,16 @@ class TenantView(APIView):
         if not (1 <= len(key) <= 255 and key.isprintable()):
             raise Invalid("Idempotency-Key", "An Idempotency-Key has 1 to 255 printable characters.")
         by = self.principal
-        content = idempotency.request_hash(method="POST", path=request.path, body=request.body)
+        boundary = (request._request.content_params or {}).get("boundary", "")
+        content = idempotency.request_hash(method="POST", path=request.path, body=request.body, boundary=boundary)
         with tenant_scope(by.tenant_id):
             begun = idempotency.begin(key=key, request=content, by=by)
         if isinstance(begun, idempotency.Replay):
-            headers = {"Idempotency-Replayed": "true"} | ({"Location": begun.location} if begun.location else {})
-            problem = begun.status >= 400
-            content_type = problems.CONTENT_TYPE if problem else None
-            return Response(begun.body, status=begun.status, headers=headers, content_type=content_type)
+            return _replayed(begun) if self.replays else self._scoped(work)
         try:
             # In a scoped view the answer is kept in the transaction of the effect: both or neither.
             return self._scoped(lambda: self._keep(begun, work()))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - answered, or raised again
             return self._refused(begun, error)
 
     def _refused(self, record_id: uuid.UUID, error: Exception) -> Response:
@@ -100,10 +102,16 @@ class TenantView(APIView):
             idempotency.finish(
                 record_id=record_id,
                 status=response.status_code,
-                body=json.loads(json.dumps(response.data, cls=JSONEncoder)),
+                body=json.loads(json.dumps(response.data, cls=JSONEncoder)) if self.replays else None,
                 location=response.headers.get("Location", ""),
             )
         return response
+
+
+def _replayed(kept: idempotency.Replay) -> Response:
+    headers = {"Idempotency-Replayed": "true"} | ({"Location": kept.location} if kept.location else {})
+    content_type = problems.CONTENT_TYPE if kept.status >= 400 else None
+    return Response(kept.body, status=kept.status, headers=headers, content_type=content_type)
 
 
 def checked(serializer: Any, request: Request) -> dict[str, Any]:
@@ -129,7 +137,7 @@ class TooLarge(Refusal):
 def refuse_large(request: HttpRequest) -> None:
     """Raises TooLarge by what the client declares; the server reads no more than that."""
     declared = request.META.get("CONTENT_LENGTH") or "0"
-    if not declared.isdigit() or int(declared) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+    if not declared.isdecimal() or int(declared) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         raise TooLarge(settings.MAX_DOOR_BYTES)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from tenants.ids import uuid7
 from tenants.models import IdempotencyRecord
 from tenants.permissions import Principal
 from tenants.refusals import Refusal
@@ -46,9 +47,10 @@ class Replay:
     location: str
 
 
-def request_hash(*, method: str, path: str, body: bytes) -> str:
+def request_hash(*, method: str, path: str, body: bytes, boundary: str = "") -> str:
+    """`boundary` is a multipart body's, which clients draw anew for each attempt; it does not count."""
     digest = hashlib.sha256(f"{method} {path}\n".encode())
-    digest.update(body)
+    digest.update(body.replace(boundary.encode(), b"") if boundary else body)
     return digest.hexdigest()
 
 
@@ -76,8 +78,14 @@ def begin(*, key: str, request: str, by: Principal) -> uuid.UUID | Replay:
 
 
 def finish(*, record_id: uuid.UUID, status: int, body: Any, location: str) -> None:
-    """Keeps the answer for replays, without what is shown once."""
-    IdempotencyRecord.objects.filter(id=record_id).update(status=status, body=_without_secrets(body), location=location)
+    """Keeps the answer for replays, without what is shown once.
+
+    Raises IdempotencyInProgress when a repetition has taken the key over, because the lock ran out: the caller's
+    effect must not be committed beside the other's.
+    """
+    kept = IdempotencyRecord.objects.filter(id=record_id)
+    if not kept.update(status=status, body=_without_secrets(body), location=location):
+        raise IdempotencyInProgress
 
 
 def abandon(*, record_id: uuid.UUID) -> None:
@@ -86,11 +94,12 @@ def abandon(*, record_id: uuid.UUID) -> None:
 
 
 def _take_over(kept: IdempotencyRecord, *, request: str) -> uuid.UUID:
-    now = timezone.now()
+    # Under a new id, so that whoever held it before finds nothing to finish or abandon.
+    now, new_id = timezone.now(), uuid7()
     IdempotencyRecord.objects.filter(id=kept.id).update(
-        request_hash=request, status=0, body=None, location="", created_at=now, locked_until=now + LOCK
+        id=new_id, request_hash=request, status=0, body=None, location="", created_at=now, locked_until=now + LOCK
     )
-    return kept.id
+    return new_id
 
 
 def _without_secrets(body: Any) -> Any:

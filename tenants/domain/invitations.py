@@ -6,15 +6,16 @@ from datetime import timedelta
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from tenants import audit
 from tenants.domain.keys import create_key
 from tenants.domain.lookups import tenant_of_invitation
-from tenants.domain.quotas import reserve
+from tenants.domain.quotas import lock_quota, reserve
 from tenants.models import ApiKey, Invitation, Member, Role, Tenant, User
 from tenants.permissions import Principal
-from tenants.refusals import Invalid, NotFound, Refusal
+from tenants.refusals import Invalid, NotFound, Refusal, refuse_invalid
 from tenants.scope import tenant_scope
 from tenants.secrets import Token, matches, new_token, parse_token
 
@@ -50,6 +51,17 @@ class WrongPassword(Refusal):
         )
 
 
+class HasSeat(Refusal):
+    """An invitation gives a seat; it does not change the role of one, or it could unmake the last owner."""
+
+    code = "has_seat"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This account has a seat in the tenant already.", hint="Have an owner or admin change its role instead."
+        )
+
+
 @dataclass(frozen=True)
 class Seat:
     """What accepting an invitation gives."""
@@ -62,11 +74,11 @@ class Seat:
 
 
 def invite(*, email: str, role: str, by: Principal | None) -> tuple[Invitation, Token]:
-    """Offers a seat. Only an owner offers an owner's. The token's text is shown once."""
+    """Offers a seat. Only an owner offers an owner's. The token's text is shown once. Raises Invalid."""
     if role == Role.OWNER and by is not None and by.role != Role.OWNER:
         raise Invalid("role", "Only an owner invites an owner.", hint="Choose another role, or ask an owner.")
     token = new_token(KIND)
-    invitation = Invitation.objects.create(
+    invitation = Invitation(
         email=email.strip().lower(),
         role=role,
         prefix=token.prefix,
@@ -74,6 +86,8 @@ def invite(*, email: str, role: str, by: Principal | None) -> tuple[Invitation, 
         invited_by_id=by.member_id if by else None,
         expires_at=timezone.now() + LIFETIME,
     )
+    refuse_invalid(invitation, exclude={"invited_by"})
+    invitation.save(force_insert=True)
     audit.record("invitation.created", by=by, target=invitation.id, email=invitation.email, role=role)
     return invitation, token
 
@@ -90,7 +104,8 @@ def accept_invitation(*, text: str, name: str, password: str) -> Seat:
     """Takes the seat an invitation offers, and makes its first API key. Opens the tenant's scope itself.
 
     Makes the user, unless the address has one: then `password` must be that account's.
-    Raises InvitationUnusable, WrongPassword, Invalid (a weak password) or QuotaExceeded; then nothing has changed.
+    Raises InvitationUnusable, WrongPassword, Invalid (a weak password), HasSeat or QuotaExceeded; then nothing has
+    changed.
     """
     parsed = parse_token(KIND, text)
     tenant_id = tenant_of_invitation(prefix=parsed[0]) if parsed else None
@@ -115,24 +130,37 @@ def _is_open(invitation: Invitation) -> bool:
 
 def _user_for(*, email: str, name: str, password: str) -> User:
     user = User.objects.filter(email=email).first()
-    if user is not None:
-        if not user.is_active or not user.check_password(password):
-            raise WrongPassword
-        return user
+    if user is None:
+        made = _new_user(email=email, name=name, password=password)
+        if made is not None:
+            return made
+        user = User.objects.get(email=email)
+    if not user.is_active or not user.check_password(password):
+        raise WrongPassword
+    return user
+
+
+def _new_user(*, email: str, name: str, password: str) -> User | None:
+    """None when another tenant's invitation of the same address was accepted meanwhile."""
     try:
         validate_password(password, User(email=email, name=name))
     except ValidationError as error:
         raise Invalid("password", " ".join(error.messages), hint="Choose a longer, less common password.") from error
-    return User.objects.create_user(email=email, password=password, name=name)
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(email=email, password=password, name=name)
+    except IntegrityError:
+        return None
 
 
 def _take_seat(*, user: User, role: str) -> Member:
+    lock_quota()  # two invitations of one user take turns
     member = Member.objects.select_for_update().filter(user=user).first()
+    if member is not None and member.removed_at is None:
+        raise HasSeat
+    reserve(resource="members", amount=1)
     if member is None:
-        reserve(resource="members", amount=1)
         return Member.objects.create(user=user, role=role)
-    if member.removed_at is not None:
-        reserve(resource="members", amount=1)
     member.role, member.removed_at = role, None
     member.save(update_fields=["role", "removed_at"])
     return member

@@ -18,6 +18,8 @@ class Me:
 
 def me(*, by: Principal) -> Me:
     """Who asks, in which tenant, and how much of its quota is used."""
+    if by.key_id is None:
+        raise ValueError("only a key asks who it is")
     key = ApiKey.objects.select_related("member__user").get(id=by.key_id)
     return Me(tenant=Tenant.objects.get(id=by.tenant_id), member=key.member, key=key, usage=Quota.objects.get())
 

@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'base_manager_name': 'objects',
                 'default_manager_name': 'objects',
-                'indexes': [models.Index(condition=models.Q(('state', 'PENDING')), fields=['tenant_id', 'pool', 'id'], name='job_waiting'), models.Index(condition=models.Q(('lane', 'SHORT'), ('state', 'PENDING')), fields=['tenant_id', 'pool', 'id'], name='job_waiting_short'), models.Index(fields=['id'], name='job_lookup'), models.Index(condition=models.Q(('state__in', ['DISPATCHED', 'RUNNING'])), fields=['expires_at'], name='job_expiring')],
+                'indexes': [models.Index(condition=models.Q(('state', 'PENDING')), fields=['tenant_id', 'pool', 'created_at', 'id'], name='job_waiting'), models.Index(condition=models.Q(('lane', 'SHORT'), ('state', 'PENDING')), fields=['tenant_id', 'pool', 'created_at', 'id'], name='job_waiting_short'), models.Index(fields=['id'], name='job_lookup'), models.Index(condition=models.Q(('state__in', ['DISPATCHED', 'RUNNING'])), fields=['expires_at'], name='job_expiring')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ['PENDING', 'DISPATCHED', 'RUNNING'])), fields=('tenant_id', 'kind', 'key'), name='job_key_active_unique'), models.CheckConstraint(condition=models.Q(('state__in', ['PENDING', 'DISPATCHED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELED'])), name='job_state_valid'), models.CheckConstraint(condition=models.Q(('lane__in', ['SHORT', 'LONG'])), name='job_lane_valid')],
             },
         ),

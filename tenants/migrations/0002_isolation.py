@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
         *let_definer(
             "tenants_job",
             read=[
-                *("tenant_id", "id", "pool", "lane", "state", "due_at", "expires_at"),
+                *("tenant_id", "id", "pool", "lane", "state", "created_at", "due_at", "expires_at"),
                 *("attempts", "max_attempts", "cancel_requested_at"),
             ],
             write=["state", "attempts", "due_at", "expires_at", "error", "finished_at"],

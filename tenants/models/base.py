@@ -1,6 +1,6 @@
 """What every tenant-owned model has."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.db import models
 
@@ -19,7 +19,7 @@ class TenantModel(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant_id = models.UUIDField(default=current_tenant_id, editable=False)
 
-    objects: ClassVar[TenantManager[Any]] = TenantManager()
+    objects: ClassVar[TenantManager[Self]] = TenantManager()
 
     class Meta:
         abstract = True
@@ -30,7 +30,7 @@ class TenantModel(models.Model):
         self._refuse_foreign()
         super().save(*args, **kwargs)
 
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+    def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:
         """Deletes this row in a statement that names the tenant (the collector's would not)."""
         self._refuse_foreign()
         return type(self).objects.filter(pk=self.pk).delete()

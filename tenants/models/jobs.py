@@ -68,9 +68,15 @@ class Job(TenantModel):
             models.CheckConstraint(condition=Q(lane__in=["SHORT", "LONG"]), name="job_lane_valid"),
         ]
         indexes = [
-            models.Index(fields=["tenant_id", "pool", "id"], condition=Q(state="PENDING"), name="job_waiting"),
+            # Oldest first. By `created_at`, not `id`: no other index has that order, so that the claim's plan can never
+            # walk past a tenant's finished jobs.
             models.Index(
-                fields=["tenant_id", "pool", "id"], condition=Q(state="PENDING", lane="SHORT"), name="job_waiting_short"
+                fields=["tenant_id", "pool", "created_at", "id"], condition=Q(state="PENDING"), name="job_waiting"
+            ),
+            models.Index(
+                fields=["tenant_id", "pool", "created_at", "id"],
+                condition=Q(state="PENDING", lane="SHORT"),
+                name="job_waiting_short",
             ),
             # A worker is sent the id alone, and asks a definer function whose job it is.
             models.Index(fields=["id"], name="job_lookup"),
@@ -108,7 +114,7 @@ class Pool(models.Model):
     """A named group of workers, with what the dispatcher knows of it. Holds nothing of any tenant."""
 
     name = models.CharField(max_length=40, primary_key=True)
-    # The virtual time of the last claim: a tenant that was idle starts here, not in the past.
+    # The highest virtual time that was served: a tenant that had nothing to claim goes on from here, not from the past.
     clock = models.FloatField(default=0)
     # Slots that only jobs of the short lane may take.
     short_slots = models.PositiveIntegerField(default=1)

@@ -1,13 +1,17 @@
-"""Databases for isolation tests: furnished once a session, then cloned, so that each test may wreck its own."""
+"""Databases for isolation tests: furnished once a session, and put back before each test, so that each may wreck it.
 
-import itertools
+Two of them, the same but for row-level security. What a test changed is undone from copies of all rows (a few
+milliseconds; a database of its own would cost each of some hundred tests a quarter of a second).
+"""
+
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg2
 import pytest
 from django.db import connections
 from django.test import override_settings
@@ -16,49 +20,37 @@ from psycopg2.extensions import connection as Connection
 from tests.isolation.guards import Guards, disable_manager, disable_row_security
 from tests.isolation.world import World, furnish
 
-_numbers = itertools.count(1)
-
 
 @dataclass(frozen=True)
 class Furnished:
-    """The world's people and ids, and the databases to clone: as migrated, and without row-level security."""
+    """The world's people and ids, and the databases that hold it."""
 
     world: World
     guarded: str
     unguarded: str
 
 
-@contextmanager
-def clone(admin: Connection, source: str, blocker: Any, *, keep: bool = False) -> Iterator[str]:
-    """A copy of a database, which Django's connections lead to, each under its role."""
-    name = f"isolation_{os.getpid()}_{next(_numbers)}"
-    with admin.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {source} OWNER myriad_owner")
-    for alias in set(connections) - {"admin"}:
-        connections[alias].close()
-        connections.settings[alias]["NAME"] = connections[alias].settings_dict["NAME"] = name
-    with blocker.unblock():
-        yield name
-        connections.close_all()
-    if not keep:
-        with admin.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @pytest.fixture(scope="session")
 def furnished(template: str, admin: Connection, django_db_blocker: Any) -> Furnished:
+    guarded, unguarded = (f"isolation_{os.getpid()}_{kind}" for kind in ("guarded", "unguarded"))
+    _copy(admin, template, guarded)
     quick = override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
-    with clone(admin, template, django_db_blocker, keep=True) as guarded, quick:
+    with django_db_blocker.unblock(), _entered(guarded), quick:
         world = furnish()
-    with clone(admin, guarded, django_db_blocker, keep=True) as unguarded:
-        disable_row_security(urlsplit(os.environ["DATABASE_OWNER_URL"])._replace(path=f"/{unguarded}").geturl())
+    with closing(psycopg2.connect(address("ADMIN", guarded))) as superuser, superuser, superuser.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA kept")
+        for table in _tables(cursor):
+            cursor.execute(f"CREATE TABLE kept.{table} AS TABLE public.{table}")
+    _copy(admin, guarded, unguarded)
+    disable_row_security(address("OWNER", unguarded))
     return Furnished(world, guarded, unguarded)
 
 
 @pytest.fixture
-def world(furnished: Furnished, admin: Connection, django_db_blocker: Any) -> Iterator[World]:
-    """Both tenants in a database of the test's own, with both guards."""
-    with clone(admin, furnished.guarded, django_db_blocker):
+def world(furnished: Furnished, django_db_blocker: Any) -> Iterator[World]:
+    """Both tenants, behind both guards."""
+    _put_back(furnished.guarded)
+    with django_db_blocker.unblock(), _entered(furnished.guarded):
         yield furnished.world
 
 
@@ -71,15 +63,49 @@ def guards(request: pytest.FixtureRequest) -> Guards:
 
 @pytest.fixture
 def guarded_world(
-    guards: Guards,
-    furnished: Furnished,
-    admin: Connection,
-    django_db_blocker: Any,
-    monkeypatch: pytest.MonkeyPatch,
+    guards: Guards, furnished: Furnished, django_db_blocker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    """Both tenants in a database of the test's own, behind the guards of the run."""
-    source = furnished.guarded if guards.row_security else furnished.unguarded
-    with clone(admin, source, django_db_blocker):
+    """Both tenants, behind the guards of the run."""
+    name = furnished.guarded if guards.row_security else furnished.unguarded
+    _put_back(name)
+    with django_db_blocker.unblock(), _entered(name):
         if not guards.manager:
             disable_manager(monkeypatch)
         yield furnished.world
+
+
+def address(role: str, database: str) -> str:
+    """How to reach a database as "ADMIN", "OWNER", "MAINT"."""
+    return urlsplit(os.environ[f"DATABASE_{role}_URL"])._replace(path=f"/{database}").geturl()
+
+
+@contextmanager
+def _entered(name: str) -> Iterator[None]:
+    """Django's connections lead to the database, each under its role."""
+    for alias in set(connections) - {"admin"}:
+        connections[alias].close()
+        connections.settings[alias]["NAME"] = connections[alias].settings_dict["NAME"] = name
+    try:
+        yield
+    finally:
+        connections.close_all()
+
+
+def _copy(admin: Connection, source: str, name: str) -> None:
+    with admin.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {source} OWNER myriad_owner")
+
+
+def _tables(cursor: Any) -> list[str]:
+    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+    return [name for (name,) in cursor.fetchall()]
+
+
+def _put_back(name: str) -> None:
+    """All rows as they were furnished, past triggers and foreign keys."""
+    with closing(psycopg2.connect(address("ADMIN", name))) as superuser, superuser, superuser.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        restored = (
+            f"DELETE FROM public.{table}; INSERT INTO public.{table} TABLE kept.{table}" for table in _tables(cursor)
+        )
+        cursor.execute("; ".join(restored))

@@ -10,7 +10,8 @@ identical. `{own.project}` is the asking person's. `{p:job}` is a cursor forged 
   that he gets for ids of nothing; where it `lists`, his own rows only; where it does neither, what Alice gets;
 - a revoked key of an owner of Acme, and nobody: 401.
 
-To add an endpoint, add a line. A line that does not go red with both guards disabled needs `holds`: what else holds.
+To add an endpoint, add a line. With both guards disabled every line must leak. One that fails instead (500) needs
+`breaks`, one that stays green needs `holds`: a reason each, which is held against what happens.
 """
 
 import json
@@ -38,6 +39,7 @@ class Row:
     stranger: int = 404
     lists: str = ""
     file: bool = False  # multipart: `picture(…)` as `file`, beside the fields of `body`
+    breaks: str = ""
     holds: str = ""
 
     def __str__(self) -> str:
@@ -69,14 +71,15 @@ class Row:
 OPENS_NEW = "writes a new row of the asking tenant's and reads none but the asking member's seat"
 WITHIN_PROJECT = "looks only among the rows of the project in the path, which is the caller's own"
 FRESH = {"files": [item("fresh")]}
+QUOTA = "asks for the tenant's one quota row, and finds more"
 
 ROWS = [
     # tenants/
-    Row("GET", "me", stranger=200),
+    Row("GET", "me", breaks=QUOTA),
     Row("GET", "members", lists="member"),
     Row("GET", "members?cursor={p:tenant}", lists="member"),
     Row("PATCH", "members/{member}", {"role": "ENGINEER"}, viewer=403),
-    Row("DELETE", "members/{member}", owner=204, viewer=403),
+    Row("DELETE", "members/{member}", owner=204, viewer=403, breaks=QUOTA),
     Row("GET", "invitations", lists="invitation", viewer=403),
     Row("GET", "invitations?cursor={n:newest}", lists="invitation", viewer=403),
     Row("POST", "invitations", {"email": "hand@plant.example", "role": "LABELER"}, 201, 403, holds=OPENS_NEW),
@@ -91,10 +94,10 @@ ROWS = [
     Row("GET", "projects", lists="project"),
     Row("GET", "projects?cursor={p:tenant}", lists="project"),
     Row("GET", "projects?cursor={n:newest}", lists="project"),
-    Row("POST", "projects", {"name": "plastics", "kind": "DETECTION"}, 201, 403),
+    Row("POST", "projects", {"name": "plastics", "kind": "DETECTION"}, 201, 403, breaks=QUOTA),
     Row("GET", "projects/{project}"),
     Row("PATCH", "projects/{project}", {"description": "changed"}, viewer=403),
-    Row("DELETE", "projects/{project}", owner=204, viewer=403),
+    Row("DELETE", "projects/{project}", owner=204, viewer=403, breaks=QUOTA),
     Row("GET", "projects/{project}/classes"),
     Row("GET", "projects/{own.project}/classes?cursor={p:tenant}", lists="label", holds=WITHIN_PROJECT),
     Row("POST", "projects/{project}/classes", {"name": "burr"}, 201, 403),
@@ -105,22 +108,24 @@ ROWS = [
     Row("GET", "projects/{own.project}/images?class={label}"),
     Row("GET", "projects/{own.project}/images?job={job}"),
     Row("GET", "projects/{own.project}/images?cursor={p:tenant}", lists="image", holds=WITHIN_PROJECT),
-    Row("POST", "projects/{project}/images", {"metadata": "{}"}, 202, 403, file=True),
-    Row("POST", "projects/{project}/images/register", FRESH, viewer=403),
+    Row("POST", "projects/{project}/images", {"metadata": "{}"}, 202, 403, file=True, breaks=QUOTA),
+    Row("POST", "projects/{project}/images/register", FRESH, viewer=403, breaks=QUOTA),
     Row(
         "POST",
         "projects/{own.project}/images/register",
         {"files": [item("fresh", classes=["{label}"])]},
         viewer=403,
         stranger=200,
+        breaks=QUOTA,
     ),
-    Row("POST", "projects/{project}/uploads", FRESH, viewer=403),
+    Row("POST", "projects/{project}/uploads", FRESH, viewer=403, breaks=QUOTA),
     Row(
         "POST",
         "projects/{own.project}/uploads",
         {"files": [item("fresh", classes=["{label}"])]},
         viewer=403,
         stranger=200,
+        breaks=QUOTA,
     ),
     Row("POST", "projects/{project}/uploads/complete", {"images": ["{awaiting}"]}, 202, 403),
     Row(
@@ -141,7 +146,7 @@ ROWS = [
         viewer=403,
         holds="a class of another project than the image's is refused as missing",
     ),
-    Row("DELETE", "images/{image}", owner=204, viewer=403),
+    Row("DELETE", "images/{image}", owner=204, viewer=403, breaks=QUOTA),
     Row("GET", "images/{image}/file", owner=302, viewer=302),
     Row("GET", "images/{image}/thumbnail", owner=302, viewer=302),
     # workers/

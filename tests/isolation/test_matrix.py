@@ -14,6 +14,7 @@ def test_nobody_but_its_members_reaches_what_is_acmes(row: Row, guards: Guards, 
     if guards is not Guards.NONE:
         assert not faults.by_person, f"{row}\n{faults}"
     elif row.holds:
-        assert "Charlie" not in faults.by_person, f"{row}: {row.holds}? It does leak:\n{faults}"
+        assert "Charlie" not in faults.by_person, f"{row}: {row.holds}? It leaks:\n{faults}"
     else:
         assert "Charlie" in faults.by_person, f"{row} would not have caught a leak"
+        assert faults.broke == bool(row.breaks), f"{row}: {row.breaks or 'leaks'}? Now it does otherwise:\n{faults}"

@@ -1,7 +1,7 @@
 import os, time, uuid
 from urllib.parse import urlsplit
 import psycopg2
-from django.db import connection
+from django.db import connection, connections
 
 FILL = """
 INSERT INTO tenants_tenant (id, name, slug, created_at) SELECT uuidv7(), 'T'||n, 't-'||n, now() FROM generate_series(1,%(tenants)s) n;
@@ -21,18 +21,25 @@ def test_x(database):
         for _ in range(n):
             t = time.perf_counter(); cu.execute("SELECT claim_job('cpu', false, 30)"); ts.append(time.perf_counter() - t)
         ts.sort(); return f"p50 {ts[len(ts)//2]*1e3:.2f} max {ts[-1]*1e3:.2f} ms"
-    # warm plan on the empty table
     app = connection.cursor()
     for _ in range(10): app.execute("SELECT claim_job('cpu', false, 30)")
     t = time.perf_counter(); cur.execute(FILL, dict(tenants=1000, noisy=50000)); print("fill", time.perf_counter() - t)
-    print("stale plan", claim(200, app))
-    from django.db import connections
+    print("stale plan", claim(200, app)); print("stale plan", claim(200, app))
     connections["default"].close(); app = connections["default"].cursor()
     print("no stats", claim(200, app))
-    cur.execute("VACUUM ANALYZE tenants_job; ") if False else None
     for t in ("tenants_job", "tenants_tenantqueue"): cur.execute(f"VACUUM ANALYZE {t}")
     print("analyzed", claim(200, app))
+    for _ in range(3): print("analyzed again", claim(1000, app))
+    cur.execute("ALTER FUNCTION claim_job RESET ALL; ALTER FUNCTION claim_job SET search_path = pg_catalog, public, pg_temp")
+    for _ in range(3): print("without settings", claim(1000, app))
+    cur.execute("UPDATE tenants_job SET expires_at = now() - '1s'::interval WHERE expires_at is not null")
     cur.execute("LOAD 'auto_explain'; SET auto_explain.log_min_duration=0; SET auto_explain.log_nested_statements=on; SET auto_explain.log_analyze=on; SET client_min_messages=log")
     for i in range(8):
         c.notices.clear(); cur.execute("SELECT claim_job('cpu', false, 30)")
+    print("\n".join(c.notices))
+    for i in range(8):
+        c.notices.clear(); cur.execute("SELECT reap_job('{}')")
+    print("\n".join(c.notices))
+    for i in range(8):
+        c.notices.clear(); cur.execute("SELECT * from pool_load('cpu')")
     print("\n".join(c.notices))

@@ -218,10 +218,17 @@ def _verify(request: DecodeRequest, source: int) -> DecodeFailure | None:
 
 
 def _refusal(request: DecodeRequest, answer: dict[str, Any]) -> DecodeResult:
-    """Pass on the child's refusal, as far as it is one: a child taken over could say anything."""
+    """Pass on the child's refusal, as far as it is one: a child taken over could say anything.
+
+    Raises ``ChildError`` for what is the child's trouble rather than a judgement on the file.
+    """
     message, hint = answer.get("message"), answer.get("hint")
-    if answer["code"] == DecodeCode.DECODE_CRASHED and shutil.disk_usage(request.out_dir).free < _LEAST_FREE:
-        raise OSError(errno.ENOSPC, "no space left for decoded images", str(request.out_dir))
+    if answer["code"] == DecodeCode.DECODE_MEMORY:
+        raise ChildTooLarge("the program ran out of memory", what="memory")  # earlier files may have left some
+    if answer["code"] == DecodeCode.DECODE_CRASHED:
+        if shutil.disk_usage(request.out_dir).free < _LEAST_FREE:
+            raise OSError(errno.ENOSPC, "no space left for decoded images", str(request.out_dir))
+        raise ChildDied("the program met an error that it does not know")
     if answer["code"] not in set(DecodeCode) or not isinstance(message, str) or not isinstance(hint, str):
         raise ChildDied("the program answered nonsense")
     return _failure(request, DecodeCode(answer["code"]), message[:_MAX_TEXT], hint[:_MAX_TEXT])

@@ -53,18 +53,10 @@ def answer(frame: Frame) -> dict[str, Any]:
     except Refused as refused:
         return {"code": refused.code, "message": refused.message, "hint": refused.hint}
     except MemoryError:
-        return {
-            "code": DecodeCode.DECODE_MEMORY,
-            "message": "needs more memory to decode than an image may",
-            "hint": "Save it again in another way (JPEG, or PNG without interlacing), or scale it down.",
-        }
+        return {"code": DecodeCode.DECODE_MEMORY}
     except Exception:  # noqa: BLE001 - a decoder given hostile bytes raises anything
         traceback.print_exc()  # for operators; the parent keeps the end of it
-        return {
-            "code": DecodeCode.DECODE_CRASHED,
-            "message": "could not be decoded",
-            "hint": "Export it again, as JPEG or PNG.",
-        }
+        return {"code": DecodeCode.DECODE_CRASHED}
     return {
         "stored_type": done.stored_type,
         "width": done.width,

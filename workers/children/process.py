@@ -38,6 +38,9 @@ _ENVIRONMENT: Final = {
     "MALLOC_TRIM_THRESHOLD_": "1048576",
 }
 
+#: Of the parent's variables, those without which some machines' libraries are not found; no secret is among them.
+_PASSED_ON: Final = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+
 _START_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.05
 _STDERR_TAIL: Final = 4000
@@ -253,7 +256,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
-                env=dict(_ENVIRONMENT),
+                env=_ENVIRONMENT | {name: os.environ[name] for name in _PASSED_ON if name in os.environ},
                 cwd="/",
                 pass_fds=[fd],
                 start_new_session=True,

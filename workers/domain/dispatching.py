@@ -4,13 +4,14 @@ import json
 import logging
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from django.conf import settings
 from django.db import connection, connections
 from django.db.models import Sum
-from django.utils import timezone
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 
 from tenants.models import Pool
 from workers.models import Dispatcher, Worker
@@ -64,16 +65,19 @@ def free_slots(pool: Pool) -> tuple[int, int]:
     alive = Worker.objects.filter(pool=pool.name, draining=False, seen_at__gt=alive_since())
     slots = alive.aggregate(total=Sum("slots"))["total"] or 0
     with connection.cursor() as cursor:
-        cursor.execute("SELECT running FROM pool_load(%s)", [pool.name])
-        free = slots - cursor.fetchone()[0]
-    # A lone slot is not reserved, or long jobs would never run.
-    reserved = min(pool.short_slots, slots - 1)
-    return max(free - reserved, 0), max(min(free, reserved), 0)
+        cursor.execute("SELECT running, running_long FROM pool_load(%s)", [pool.name])
+        running, running_long = cursor.fetchone()
+    free = max(slots - running, 0)
+    # What is reserved is kept from long jobs, not from all: a stream of short ones must not keep the long ones out
+    # for ever. A lone slot is not reserved, or long jobs would never run.
+    reserved = max(min(pool.short_slots, slots - 1), 0)
+    for_any = min(free, max(slots - reserved - running_long, 0))
+    return for_any, free - for_any
 
 
 def turn(*, send: Send) -> Turn:
     """One turn: reap what is late, then fill the free slots of each pool (late binding: never more than that)."""
-    Dispatcher.objects.update_or_create(id=1, defaults={"seen_at": timezone.now()})
+    Dispatcher.objects.update_or_create(id=1, defaults={"seen_at": Now()})
     reaped = reap()
     sent = sum(_fill(pool, send=send) for pool in Pool.objects.all())
     return Turn(sent=sent, reaped=reaped)
@@ -111,6 +115,6 @@ def confirm_lock() -> None:
         cursor.execute("SELECT 1")
 
 
-def alive_since() -> datetime:
-    """A worker or dispatcher not seen since is dead."""
-    return timezone.now() - timedelta(seconds=settings.JOB_LEASE_SECONDS)
+def alive_since() -> CombinedExpression:
+    """A worker or dispatcher not seen since, by the database's clock, is dead."""
+    return Now() - timedelta(seconds=settings.JOB_LEASE_SECONDS)

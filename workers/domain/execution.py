@@ -1,24 +1,26 @@
 """Doing one job: lease, handler, heartbeat, and the one write that ends it."""
 
 import logging
-import os
-import shutil
-import tempfile
 import threading
+import time
 import traceback
 import uuid
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from django.db import DatabaseError, connections
+from django.conf import settings
+from django.db import Error, InterfaceError, OperationalError, connections
 
 from projects.domain.decoding import Decoder
 from tenants import jobs
 from workers.children.decode import DecodeChild
 from workers.domain import leases
 from workers.domain.leases import Lease
+from workers.domain.scratch import scratch
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +46,12 @@ class Children:
 class Context:
     """The `tenants.jobs.JobContext` of one attempt, with the heartbeat that keeps its lease."""
 
-    def __init__(self, lease: Lease, scratch: Path, children: Children) -> None:
+    def __init__(self, lease: Lease, folder: Path, children: Children) -> None:
         self.tenant_id = lease.tenant_id
         self.job_id = lease.job_id
         self.token = lease.token
-        self.spec = lease.spec
-        self.scratch = scratch
+        self.spec: Mapping[str, Any] = lease.spec
+        self.scratch = folder
         self.children = children
         self._lease = lease
         self._progress: dict[str, Any] | None = None
@@ -59,7 +61,7 @@ class Context:
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, name=f"heartbeat-{lease.job_id}", daemon=True)
 
-    def __enter__(self) -> "Context":
+    def __enter__(self) -> Self:
         self._heart.start()
         return self
 
@@ -92,7 +94,7 @@ class Context:
                     logger.warning("%s", error)
                     self.lost.set()
                     return
-                except DatabaseError as error:
+                except Error as error:
                     logger.warning("heartbeat of job %s: %s", self.job_id, error)
                     self._progress = self._progress or shown
                     connections["default"].close()
@@ -106,55 +108,56 @@ def execute_job(*, job_id: uuid.UUID, worker: str) -> str | None:
     if lease is None:
         logger.info("job %s: late or doubled wake-up", job_id)
         return None
-    scratch = Path(tempfile.mkdtemp(prefix=f"job-{lease.tenant_id}-", dir=_scratch_root()))
     try:
-        return _attempt(lease, scratch, Children(decoder=DecodeChild()))
+        with scratch.job_folder(lease.tenant_id) as folder:
+            with Context(lease, folder, Children(decoder=DecodeChild())) as context:
+                ending = _work(lease, context)
+            # The heart has stopped: it would miss the lease that is given up here.
+            return _insist(ending)
     except jobs.LeaseLost as error:
         logger.warning("%s", error)
         return None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)  # what remains is swept at the worker's next start
 
 
-def _attempt(lease: Lease, scratch: Path, children: Children) -> str:
-    with Context(lease, scratch, children) as context:
-        try:
-            handler = jobs.kind_named(lease.kind).handler
-            result = handler(context)
-        except jobs.Stopped:
-            return _stop(lease, context)
-        except jobs.JobFailed as failure:
-            leases.fail(lease, error=failure.error)
-            return "FAILED"
-        except jobs.LeaseLost:
-            raise
-        except Exception:  # noqa: BLE001 - whatever a handler raises must end or repeat its job, never the worker
-            return _crash(lease, traceback.format_exc())
-    leases.succeed(lease, result=result, progress=context.last_progress)
-    return "SUCCEEDED"
+def _work(lease: Lease, context: Context) -> Callable[[], str]:
+    """Runs the handler; returns the write by which the attempt ends."""
+    try:
+        context.check()
+        result = jobs.kind_named(lease.kind).handler(context)
+    except jobs.Stopped:
+        return _stop(lease, context)
+    except jobs.JobFailed as failure:
+        return partial(leases.fail, lease, error=failure.error)
+    except jobs.LeaseLost:
+        raise
+    except Exception:  # noqa: BLE001 - whatever a handler raises must end or repeat its job, never the worker
+        return _crash(lease, traceback.format_exc())
+    return partial(leases.succeed, lease, result=result, progress=context.last_progress)
 
 
-def _stop(lease: Lease, context: Context) -> str:
+def _stop(lease: Lease, context: Context) -> Callable[[], str]:
     if context.lost.is_set():
         raise jobs.LeaseLost(f"job {lease.job_id} was given to another worker")
-    if context.canceled.is_set():
-        leases.end_canceled(lease)
-        return "CANCELED"
-    leases.give_back(lease)
-    return "PENDING"
+    return partial(leases.end_canceled if context.canceled.is_set() else leases.give_back, lease)
 
 
-def _crash(lease: Lease, trace: str) -> str:
+def _crash(lease: Lease, trace: str) -> Callable[[], str]:
     # The logger adds no tenant outside a scope, so it is named here.
     logger.error("job %s of tenant %s, attempt %s:\n%s", lease.job_id, lease.tenant_id, lease.attempts, trace)
     if lease.attempts >= lease.max_attempts:
-        leases.fail(lease, error=FAILED_OURSELVES, traceback=trace)
-        return "FAILED"
-    leases.retry_later(lease, traceback=trace)
-    return "PENDING"
+        return partial(leases.fail, lease, error=FAILED_OURSELVES, traceback=trace)
+    return partial(leases.retry_later, lease, traceback=trace)
 
 
-def _scratch_root() -> Path:
-    root = Path(os.environ.get("WORKER_SCRATCH", tempfile.gettempdir())) / f"myriad-{os.getpid()}"
-    root.mkdir(mode=0o700, exist_ok=True)
-    return root
+def _insist(ending: Callable[[], str]) -> str:
+    """Repeats the write while the database is away and the lease may last: an hour's work hangs on it."""
+    until = time.monotonic() + settings.JOB_LEASE_SECONDS
+    while True:
+        try:
+            return ending()
+        except (OperationalError, InterfaceError) as error:
+            connections["default"].close()
+            if time.monotonic() > until:
+                raise
+            logger.warning("the end of a job could not be written yet: %s", error)
+            time.sleep(HEARTBEAT_SECONDS)

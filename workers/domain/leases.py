@@ -1,6 +1,7 @@
 """A worker's hold on a job: taken, renewed, given back, or ended. Each write names the token, and a stale one loses.
 
-Everywhere the tenant's queue row is locked before the job changes state.
+The tenant's queue row is locked before a job that counts in it changes state. Leases run by the database's clock,
+since those of the machines differ.
 """
 
 import uuid
@@ -11,7 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, QuerySet
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from tenants.domain.lookups import tenant_of_job
@@ -21,8 +24,9 @@ from tenants.scope import tenant_scope
 
 # Of the newest job in the moving average of a pool's service time.
 _NEWEST_SHARE = 0.1
-# Seconds before an attempt that failed on our side is repeated; doubled each time, up to the cap.
-_RETRY_SECONDS, _RETRY_CAP = 1, 60
+# Seconds before an attempt that failed on our side is repeated, four times as many each time: five attempts take three
+# minutes, in which S3 or the database may be restarted.
+_RETRY_SECONDS, _RETRY_GROWTH, _RETRY_CAP = 2, 4, 600
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def take_lease(*, job_id: uuid.UUID, worker: str) -> Lease | None:
             token=F("token") + 1,
             worker=worker,
             started_at=now,
-            expires_at=now + _term(),
+            expires_at=_lease_end(),
             error=None,
         )
         if not taken:
@@ -73,7 +77,7 @@ def take_lease(*, job_id: uuid.UUID, worker: str) -> Lease | None:
 
 def renew(lease: Lease, *, progress: dict[str, Any] | None) -> bool:
     """Renews the lease and shows progress; returns whether the customer asked to cancel. Raises LeaseLost."""
-    changes: dict[str, Any] = {"expires_at": timezone.now() + _term()}
+    changes: dict[str, Any] = {"expires_at": _lease_end()}
     if progress is not None:
         changes["progress"] = progress
     with tenant_scope(lease.tenant_id):
@@ -84,62 +88,72 @@ def renew(lease: Lease, *, progress: dict[str, Any] | None) -> bool:
 
 @contextmanager
 def publishing(lease: Lease) -> Iterator[None]:
-    """The tenant's scope with the job's row locked under our token; raises LeaseLost when it is not ours."""
+    """The tenant's scope with the job's row locked under our token; raises LeaseLost when it is not ours.
+
+    Work may be enqueued inside: nobody who holds a queue's row waits for a running job's.
+    """
     with tenant_scope(lease.tenant_id):
         if not _held(lease).select_for_update().exists():
             raise LeaseLost(f"job {lease.job_id} is no longer ours (token {lease.token})")
         yield
 
 
-def succeed(lease: Lease, *, result: dict[str, Any], progress: dict[str, Any]) -> None:
-    """Ends the job well. Raises LeaseLost."""
-    _end(lease, state=Job.State.SUCCEEDED, result=result, progress=progress)
+def succeed(lease: Lease, *, result: dict[str, Any], progress: dict[str, Any]) -> str:
+    """Ends the job well and returns its state. Raises LeaseLost."""
+    ended = _end(lease, state=Job.State.SUCCEEDED, result=result, progress=progress)
     _learn_service_time(lease)
+    return ended
 
 
-def fail(lease: Lease, *, error: dict[str, str], traceback: str = "") -> None:
+def fail(lease: Lease, *, error: dict[str, str], traceback: str = "") -> str:
     """Ends the job with an error the customer can act on; the traceback is for operators. Raises LeaseLost."""
-    _end(lease, state=Job.State.FAILED, error=error, traceback=traceback)
+    return _end(lease, state=Job.State.FAILED, error=error, traceback=traceback)
 
 
-def end_canceled(lease: Lease) -> None:
+def end_canceled(lease: Lease) -> str:
     """Raises LeaseLost."""
-    _end(lease, state=Job.State.CANCELED)
+    return _end(lease, state=Job.State.CANCELED)
 
 
-def give_back(lease: Lease) -> None:
-    """Returns the job to the queue unfinished; a drained worker's attempt does not count. Raises LeaseLost."""
-    _requeue(lease, due_at=timezone.now(), attempts=F("attempts") - 1)
+def give_back(lease: Lease) -> str:
+    """Returns the job to its place in the queue, unfinished; a drained worker's attempt does not count.
+
+    A job that is to be canceled is ended instead. Returns the state it is left in. Raises LeaseLost.
+    """
+    return _requeue(lease, attempts=F("attempts") - 1)
 
 
-def retry_later(lease: Lease, *, traceback: str) -> None:
-    """Returns the job to the queue after a failure of ours, to be tried again after a pause. Raises LeaseLost."""
-    pause = min(_RETRY_SECONDS * 2 ** (lease.attempts - 1), _RETRY_CAP)
-    _requeue(lease, due_at=timezone.now() + timedelta(seconds=pause), traceback=traceback)
+def retry_later(lease: Lease, *, traceback: str) -> str:
+    """As `give_back`, after a failure of ours: the attempt counts, and the next one follows after a pause."""
+    pause = min(_RETRY_SECONDS * _RETRY_GROWTH ** (lease.attempts - 1), _RETRY_CAP)
+    return _requeue(lease, due_at=Now() + timedelta(seconds=pause), traceback=traceback)
 
 
-def _term() -> timedelta:
-    return timedelta(seconds=settings.JOB_LEASE_SECONDS)
+def _lease_end() -> CombinedExpression:
+    return Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
 
 
-def _held(lease: Lease) -> Any:
+def _held(lease: Lease) -> QuerySet[Job]:
     return Job.objects.filter(id=lease.job_id, token=lease.token, state=Job.State.RUNNING)
 
 
-def _end(lease: Lease, **changes: Any) -> None:
+def _end(lease: Lease, *, state: str, **changes: Any) -> str:
     with tenant_scope(lease.tenant_id):
         queue = lock_queue(pool=lease.pool)
-        if not _held(lease).update(finished_at=timezone.now(), expires_at=None, **changes):
+        if not _held(lease).update(state=state, finished_at=timezone.now(), expires_at=None, **changes):
             raise LeaseLost(f"job {lease.job_id} is no longer ours (token {lease.token})")
         leave_queue(queue, was=Job.State.RUNNING)
+    return state
 
 
-def _requeue(lease: Lease, **changes: Any) -> None:
+def _requeue(lease: Lease, **changes: Any) -> str:
     with tenant_scope(lease.tenant_id):
         queue = lock_queue(pool=lease.pool)
-        if not _held(lease).update(state=Job.State.PENDING, expires_at=None, **changes):
-            raise LeaseLost(f"job {lease.job_id} is no longer ours (token {lease.token})")
+        wanted = _held(lease).filter(cancel_requested_at=None)
+        if not wanted.update(state=Job.State.PENDING, expires_at=None, **changes):
+            return end_canceled(lease)
         TenantQueue.objects.filter(id=queue.id).update(running=F("running") - 1, waiting=F("waiting") + 1)
+    return Job.State.PENDING
 
 
 def _learn_service_time(lease: Lease) -> None:

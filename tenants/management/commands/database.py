@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["bootstrap"])
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **_options: Any) -> None:
         missing = [name for name in ("DATABASE_ADMIN_URL", *VARIABLES.values()) if not os.environ.get(name)]
         if missing:
             raise CommandError(f"Set {', '.join(missing)} first (see README, 'Your own servers').")

@@ -19,14 +19,16 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         create = actions.add_parser("create", help="make an operator")
         create.add_argument("email")
-        create.add_argument("--name", default="")
+        create.add_argument("--name", default="", help="unless it is what stands before the @")
 
     def handle(self, **options: Any) -> None:
         password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-        user = User(email=options["email"], name=options["name"])
+        name = options["name"] or options["email"].partition("@")[0]
+        user = User(email=options["email"], name=name)
         try:
+            user.clean_fields(exclude={"password"})
             validate_password(password, user)
-            User.objects.create_user(email=options["email"], password=password, name=options["name"], is_operator=True)
+            User.objects.create_user(email=options["email"], password=password, name=name, is_operator=True)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         except IntegrityError as error:

@@ -14,6 +14,6 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["bootstrap"])
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **_options: Any) -> None:
         storage.bootstrap()
         self.stdout.write("The bucket is in place.")

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from myriad import Client, Retry
 from myriad.cli.main import run
-
 from tests.clients.sdk.fake_service import KEY, FakeService
 
 # As many attempts as in earnest, without their pauses.

@@ -46,6 +46,7 @@ class Fault:
     body: bytes
     headers: Mapping[str, str]
     times: int
+    after: int
 
 
 @dataclass
@@ -93,10 +94,15 @@ class FakeService:
         *,
         headers: Mapping[str, str] | None = None,
         times: int = 1,
+        after: int = 0,
     ) -> None:
-        """Answer `status` to the next `times` requests whose path matches; None hangs up."""
+        """Answer `status` to `times` requests whose path matches, but not to the first `after`; None hangs up."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self._faults.append(Fault(method, pattern, status, raw, headers or {}, times))
+        self._faults.append(Fault(method, pattern, status, raw, headers or {}, times, after))
+
+    def recover(self) -> None:
+        """Misbehave no more."""
+        self._faults.clear()
 
     def requests(self, method: str, pattern: str) -> list[Received]:
         """The requests that came in, in order, by method and whole path."""
@@ -106,9 +112,13 @@ class FakeService:
         with self._lock:
             self.received.append(request)
             for fault in self._faults:
-                if fault.times and fault.method == request.method and re.fullmatch(fault.pattern, request.path):
-                    fault.times -= 1
-                    return None if fault.status is None else Answer(fault.status, fault.body, dict(fault.headers))
+                if not (fault.times and fault.method == request.method and re.fullmatch(fault.pattern, request.path)):
+                    continue
+                if fault.after:
+                    fault.after -= 1
+                    continue
+                fault.times -= 1
+                return None if fault.status is None else Answer(fault.status, fault.body, dict(fault.headers))
             if request.path.startswith("/s3/"):
                 return Answer(*self.tenant.storage.answer(request))
             return self._api(request)

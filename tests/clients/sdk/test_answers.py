@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from myriad import Job, Project, UnexpectedAnswer
 from myriad.resources.jobs import Problem, Progress
 from myriad.resources.keys import NewKey

@@ -1,8 +1,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from myriad import Client, MyriadError, NotDone, NotFound, ValidationFailed
 
+from myriad import Client, MyriadError, NotDone, NotFound, ValidationFailed
 from tests.clients.sdk.fake_service import FakeService
 
 

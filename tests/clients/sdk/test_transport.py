@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+
 from myriad import (
     Client,
     Conflict,
@@ -21,7 +22,6 @@ from myriad import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-
 from tests.clients.sdk.conftest import QUICK
 from tests.clients.sdk.fake_service import KEY, FakeService
 

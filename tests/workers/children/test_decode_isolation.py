@@ -27,8 +27,8 @@ GOOD = corpus.encoded(corpus.photo(), "JPEG")
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter limits than five seconds."""
-    monkeypatch.setattr(decode, "FILE_SECONDS", 0.6)
-    monkeypatch.setattr(decode, "PATIENT_SECONDS", 0.8)
+    monkeypatch.setattr(decode, "FILE_SECONDS", 0.8)
+    monkeypatch.setattr(decode, "PATIENT_SECONDS", 2.0)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from workers import wakeups
 from workers.domain import dispatching
@@ -31,7 +31,7 @@ class Command(BaseCommand):
                     locked = dispatching.is_sole_dispatcher()
                     logger.info("dispatching" if locked else "another dispatcher turns; waiting")
                 pause = self._turn() if locked else WAIT_FOR_LOCK
-            except DatabaseError as error:
+            except Error as error:
                 # The lock ends with its connection; without it, another may turn already.
                 logger.warning("database: %s", error)
                 connections.close_all()

@@ -68,7 +68,11 @@ class Outage:
 
 @dataclass(frozen=True)
 class Batch:
-    """Sends up to 100 files; see `run`."""
+    """Sends up to 100 files; see `run`.
+
+    Batches ask for forms one after another: `turn` is when this one may, `asked` when the next may. So the first
+    files go out early, and in order, and the server signs for one batch at a time.
+    """
 
     project: str
     items: Sequence[Item]
@@ -78,6 +82,8 @@ class Batch:
     ledger: Ledger
     outage: Outage
     stop: Stop
+    turn: threading.Event
+    asked: threading.Event
 
     def run(self) -> None:
         """Bring every file of the batch to its end, in the ledger.
@@ -85,6 +91,7 @@ class Batch:
         Raises `MyriadError` for what concerns all files (the key, the project, the service), `Stopped` if
         told to.
         """
+        self.turn.wait()
         waiting: list[Item] = list(self.items)
         for _ in range(ROUNDS):
             if not waiting:
@@ -117,6 +124,7 @@ class Batch:
         others.
         """
         under_way = [(order, [self.senders.submit(task) for task in self._tasks(order)]) for order in orders]
+        self.asked.set()
         arrived, again = [], []
         for order, futures in under_way:
             try:

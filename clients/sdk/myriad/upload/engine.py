@@ -138,6 +138,8 @@ class _Upload:
         """Hash, cut into batches and start them; end when the last has ended."""
         outage = Outage(min(_OUTAGE_FILES, max(1, len(self._found.files))))
         under_way: list[Future[None]] = []
+        turn = threading.Event()
+        turn.set()
         try:
             for items in self._batches():
                 while not self._slots.acquire(timeout=_TELL_SECONDS):
@@ -152,7 +154,10 @@ class _Upload:
                     ledger=self._ledger,
                     outage=outage,
                     stop=self._stop,
+                    turn=turn,
+                    asked=threading.Event(),
                 )
+                turn = batch.asked
                 under_way.append(batches.submit(self._run_batch, batch, senders))
         except Stopped:
             pass
@@ -174,6 +179,7 @@ class _Upload:
             # What waits to be sent would only find out one by one that it is over.
             senders.shutdown(wait=False, cancel_futures=True)
         finally:
+            batch.asked.set()  # whatever happened, nobody waits for it
             self._slots.release()
 
     def _batches(self) -> Iterator[list[Item]]:

@@ -1,8 +1,8 @@
 """What the command says: to people, to programs, and when told to be quiet."""
 
 import pytest
-from myriad import __version__
 
+from myriad import __version__
 from tests.clients.sdk.conftest import Myriad
 from tests.clients.sdk.fake_service import FakeService
 

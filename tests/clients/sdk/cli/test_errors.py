@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from myriad import Client
 
+from myriad import Client
 from tests.clients.sdk.conftest import Myriad
 from tests.clients.sdk.fake_service import FakeService
 

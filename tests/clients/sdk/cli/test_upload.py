@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from myriad import Client
 
+from myriad import Client
 from tests.clients.sdk.conftest import Myriad
 from tests.clients.sdk.fake_service import KEY, FakeService
 

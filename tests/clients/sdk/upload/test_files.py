@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from myriad import ValidationFailed
 from myriad.upload.files import LocalFile, hashed, scan
 

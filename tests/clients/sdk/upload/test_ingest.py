@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from myriad import Client, ImageResult, IngestProgress
 
+from myriad import Client, ImageResult, IngestProgress
 from tests.clients.sdk.fake_service import FakeService
 
 

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from myriad import Client, UploadProgress
 
+from myriad import Client, UploadProgress
 from tests.clients.sdk.fake_service import FakeService
 
 MEGABYTE = 1024 * 1024

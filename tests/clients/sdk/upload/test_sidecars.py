@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from myriad import Facts, Sidecar, ValidationFailed, read_coco, read_metadata_csv
 from myriad.upload.sidecars import parse_pairs
 

@@ -2,8 +2,8 @@ import logging
 from pathlib import Path
 
 import pytest
-from myriad import Client
 
+from myriad import Client
 from tests.clients.sdk.fake_service import FakeService
 
 
