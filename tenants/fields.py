@@ -7,6 +7,8 @@ from django.db.models.expressions import Col
 from django.db.models.lookups import Exact
 from django.db.models.sql.where import WhereNode
 
+from tenants.scope import current_tenant_id
+
 
 class TenantForeignKey(models.ForeignKey[Any, Any]):
     """A foreign key within one tenant.
@@ -25,9 +27,11 @@ class TenantForeignKey(models.ForeignKey[Any, Any]):
         del options["db_constraint"], options["db_index"]
         return name, path, args, options
 
-    def get_extra_restriction(self, alias: str, related_alias: str) -> WhereNode:
+    def get_extra_restriction(self, alias: str | None, related_alias: str) -> WhereNode:
         theirs, ours = (
             cast("models.Field[Any, Any]", model._meta.get_field("tenant_id"))
             for model in (self.related_model, self.model)
         )
-        return WhereNode([cast("Any", Exact(Col(alias, theirs), Col(related_alias, ours)))])
+        # An exclude() over a reverse relation has no table of theirs: Django leaves it to the outer query.
+        tenant = Col(alias, theirs) if alias else current_tenant_id()
+        return WhereNode([cast("Any", Exact(Col(related_alias, ours), tenant))])

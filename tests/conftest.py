@@ -8,8 +8,10 @@ import importlib
 import io
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -27,9 +29,13 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+def stack() -> Iterator[Engines]:
     """Running engines, which Django's settings and connections name."""
-    with engines(tmp_path_factory.mktemp("stack"), durable=False) as running:
+    # Not below pytest's own folder: another pytest that starts meanwhile closes that one to PostgreSQL's account.
+    with (
+        tempfile.TemporaryDirectory(prefix="myriad-tests-", ignore_cleanup_errors=True) as folder,
+        engines(Path(folder), durable=False) as running,
+    ):
         os.environ.update(running.addresses.env() | {"ALLOWED_HOSTS": "testserver,127.0.0.1,localhost"})
         _apply_environment()
         yield running

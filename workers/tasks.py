@@ -5,16 +5,20 @@ import os
 import socket
 import threading
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from workers.domain import execution, registry
+from workers.domain.scratch import scratch
 from workers.wakeups import TASK, app
 
 logger = logging.getLogger(__name__)
+
+_BEAT_SECONDS = 0.5
 
 
 class _Presence:
@@ -24,6 +28,7 @@ class _Presence:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._worker_id: uuid.UUID | None = None
         self._gone = threading.Event()
+        self._drained = False
         self._thread = threading.Thread(target=self._beat, name="presence", daemon=True)
 
     def start(self) -> None:
@@ -37,24 +42,31 @@ class _Presence:
         self._thread.join(timeout=10)
 
     def _beat(self) -> None:
-        drained = False
-        while not self._gone.wait(0.5 if self._worker_id else 0):
-            try:
-                if self._worker_id is None or not registry.beat(worker_id=self._worker_id):
-                    self._worker_id = registry.enter(
-                        name=self.name, pool=settings.WORKER_POOL, slots=settings.WORKER_SLOTS
-                    )
-                    drained = False
-                if execution.draining.is_set() and not drained:
-                    registry.drain(worker_id=self._worker_id)
-                    drained = True
-            except DatabaseError as error:
-                logger.warning("presence: %s", error)
-                connection.close()
-                self._gone.wait(1)
+        while not self._gone.wait(_BEAT_SECONDS if self._worker_id else 0):
+            self._tell(self._show)
+        self._tell(self._leave)
+        connection.close()
+
+    def _show(self) -> None:
+        if self._worker_id is None or not registry.beat(worker_id=self._worker_id):
+            self._worker_id = registry.enter(name=self.name, pool=settings.WORKER_POOL, slots=settings.WORKER_SLOTS)
+            self._drained = False
+        if execution.draining.is_set() and not self._drained:
+            registry.drain(worker_id=self._worker_id)
+            self._drained = True
+
+    def _leave(self) -> None:
         if self._worker_id is not None:
             registry.leave(worker_id=self._worker_id)
-        connection.close()
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        try:
+            what()
+        except Error as error:
+            # A row that stays behind is dead after a lease's time.
+            logger.warning("presence: %s", error)
+            connection.close()
+            self._gone.wait(1)
 
 
 presence = _Presence()
@@ -72,6 +84,8 @@ def run_job(job_id: str) -> None:
 
 @worker_ready.connect
 def _started(**_: Any) -> None:
+    if swept := scratch.sweep():
+        logger.info("removed what %s dead workers left in the scratch folder", swept)
     presence.start()
 
 
@@ -83,3 +97,4 @@ def _draining(**_: Any) -> None:
 @worker_shutdown.connect
 def _stopped(**_: Any) -> None:
     presence.stop()
+    scratch.remove()

@@ -3,8 +3,9 @@
 A message that is lost, doubled or late does no harm: the row is the queue, and the lease decides. The settings follow
 from that:
 
-- acknowledged early, because a late acknowledgement comes back after the visibility time-out while a long job still
-  runs (4 tasks were started 34 times);
+- acknowledged late, so that a worker whose threads are all busy fetches nothing that an idle one would start at once
+  (acknowledged early, a message left the window as its job began, and the next was fetched to wait behind it). What
+  comes back after the broker's visibility time-out has expired, and would find no job to take;
 - expiring with the dispatch's grace, because by then the job has been given out anew;
 - no results, events, gossip or remote control, because PostgreSQL knows all of it.
 """
@@ -20,12 +21,14 @@ TASK = "workers.run_job"
 
 app = Celery("myriad", broker=settings.REDIS_URL, set_as_current=True)
 app.conf.update(
-    task_acks_late=False,
+    task_acks_late=True,
+    # A broken connection to the broker says nothing about the job; the lease does.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
     task_default_queue="pool.cpu",
-    # One message a thread: the dispatcher sends no more than there are free slots, so more would only wait.
+    # One message a thread, running ones included.
     worker_prefetch_multiplier=1,
     worker_send_task_events=False,
     worker_enable_remote_control=False,

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     except AlreadyRunning as error:
         console.say(str(error))
         return 2
-    except PartFailed as error:
+    except (PartFailed, PermissionError) as error:
         console.say(f"failed: {error}")
         return 1
 

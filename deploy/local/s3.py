@@ -94,9 +94,9 @@ class S3:
             if found == 404:  # at the first start; the next call will find it
                 self._request("PUT")
                 self._request("PUT", PROBE)
-            return found == 200
         except (OSError, http.client.HTTPException):
             return False
+        return found == 200
 
     def _request(self, method: str, key: str = "") -> int:
         """The status of a request signed by `admin`: others are not told what exists."""

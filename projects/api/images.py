@@ -57,7 +57,7 @@ class ImagesView(TenantView):
 
     @property
     def scoped(self) -> bool:  # type: ignore[override]  # the one view whose methods differ
-        return self.request.method == "GET"
+        return self.request.method != "POST"
 
     @extend_schema(operation_id="images_list", parameters=PAGE_PARAMETERS + FILTERS, responses=page_of(ImageSerializer))
     def get(self, request: Request, project_id: uuid.UUID) -> Response:

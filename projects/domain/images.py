@@ -40,6 +40,8 @@ def update_image(
     An image whose metadata names another group now moves to that group, and unless it is pinned to its split.
     """
     image = image_named(image_id, lock=True)
+    if metadata is None and split is None and classes is None:
+        return image
     if metadata is not None:
         _describe(image, metadata)
     if split is not None:

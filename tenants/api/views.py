@@ -57,7 +57,8 @@ class TenantView(APIView):
 
     def _answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         method = (request.method or "").lower()
-        handler = getattr(self, method) if method in self.http_method_names else self.http_method_not_allowed
+        named = getattr(self, method, None) if method in self.http_method_names else None
+        handler = named or self.http_method_not_allowed
         key = request.headers.get("Idempotency-Key")
         if request.method != "POST" or key is None:
             return self._scoped(lambda: handler(request, *args, **kwargs))

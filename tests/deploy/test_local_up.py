@@ -240,7 +240,7 @@ def test_a_second_signal_ends_at_once(stack: Stack) -> None:
     begun = time.monotonic()
     stack.process.terminate()
     stack.end()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 5  # the worker alone would have been given 6
 
 
 def test_a_wanted_port_that_is_taken_is_named(stack: Stack) -> None:

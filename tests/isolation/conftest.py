@@ -54,6 +54,13 @@ def world(furnished: Furnished, django_db_blocker: Any) -> Iterator[World]:
         yield furnished.world
 
 
+@pytest.fixture
+def superuser(world: World, furnished: Furnished) -> Iterator[Connection]:
+    """The superuser's connection to the test's database; what it does is rolled back."""
+    with closing(psycopg2.connect(address("ADMIN", furnished.guarded))) as connection:
+        yield connection
+
+
 @pytest.fixture(params=Guards, ids=lambda guards: guards.value)
 def guards(request: pytest.FixtureRequest) -> Guards:
     """Each of the matrix's four runs."""

@@ -163,4 +163,3 @@ PUBLIC: Mapping[str, str] = {
     "api/v1/schema": "the OpenAPI document; it stands in the repository",
     "api/v1/invitations/accept": "whoever holds an invitation's token has no key yet; see test_invitations",
 }
-

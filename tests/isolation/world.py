@@ -155,8 +155,12 @@ def _make_ready(image_id: uuid.UUID, word: str) -> None:
     stored, thumbnail = (hashlib.sha256(f"{word} {part}".encode()).hexdigest() for part in ("stored", "thumbnail"))
     Image.objects.filter(id=image_id).update(
         status=Image.Status.READY,
-        **{"stored_sha256": stored, "stored_type": "image/png", "thumbnail_sha256": thumbnail},
-        **{"width": 32, "height": 24, "near_hash": stored[:16]},
+        stored_sha256=stored,
+        stored_type="image/png",
+        thumbnail_sha256=thumbnail,
+        width=32,
+        height=24,
+        near_hash=stored[:16],
     )
 
 

@@ -58,7 +58,7 @@ def usage(alice: Person) -> Callable[[], dict[str, int]]:
 
     def used() -> dict[str, int]:
         told: dict[str, int] = alice.api.get("/api/v1/me").json()["usage"]
-        return {name: told[name] for name in ("images", "bytes", "projects")}
+        return {name: told[f"{name}_used"] for name in ("images", "bytes", "projects")}
 
     return used
 

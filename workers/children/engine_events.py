@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from workers.children.arrays import Array
+from workers.children.arrays import Array, restore
+from workers.children.frames import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +95,50 @@ class EngineDied(Exception):
         self.reason = reason
         self.packed = packed
         self.evidence = evidence
+
+
+def from_frame(request: EngineRequest, frame: Frame) -> EngineEvent:
+    """Return the event that a frame of the engine program tells; raises ``KeyError`` and the like for nonsense."""
+    return _MAKERS[frame.header["kind"]](request, frame)
+
+
+def _progress(request: EngineRequest, frame: Frame) -> Progress:
+    header = frame.header
+    losses = {str(name): float(value) for name, value in header["losses"].items()}
+    return Progress(
+        request.run_id,
+        request.token,
+        float(header["done"]),
+        float(header["total"]),
+        str(header["message"]),
+        losses,
+    )
+
+
+def _checkpoint(request: EngineRequest, frame: Frame) -> Checkpoint:
+    return Checkpoint(request.run_id, request.token, int(frame.header["step"]), bytes(frame.buffers[0]))
+
+
+def _finished(request: EngineRequest, frame: Frame) -> Finished:
+    return Finished(
+        request.run_id, request.token, frame.header["value"], restore(frame.header["arrays"], frame.buffers)
+    )
+
+
+def _failed(request: EngineRequest, frame: Frame) -> Failed:
+    texts = [str(frame.header[name]) for name in ("code", "message", "hint", "detail")]
+    return Failed(request.run_id, request.token, *texts)
+
+
+def _canceled(request: EngineRequest, _: Frame) -> Canceled:
+    return Canceled(request.run_id, request.token)
+
+
+ENDINGS: Final = frozenset({"finished", "failed", "canceled"})
+_MAKERS: Final[Mapping[str, Callable[[EngineRequest, Frame], EngineEvent]]] = {
+    "progress": _progress,
+    "checkpoint": _checkpoint,
+    "finished": _finished,
+    "failed": _failed,
+    "canceled": _canceled,
+}

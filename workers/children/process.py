@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
+from workers.children import figures
 from workers.children.frames import BadFrame, Buffer, Channel, Frame
 from workers.children.sandbox import Confinement
 from workers.children.seccomp import Policy
@@ -38,10 +39,10 @@ _ENVIRONMENT: Final = {
     "MALLOC_TRIM_THRESHOLD_": "1048576",
 }
 
-#: Of the parent's variables, those without which some machines' libraries are not found; no secret is among them.
+#: Of the parent's variables, those without which some machines' libraries are not found; no secret is among
+#: them.
 _PASSED_ON: Final = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 
-_START_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.05
 _STDERR_TAIL: Final = 4000
 
@@ -63,7 +64,7 @@ class ChildDied(ChildError):
 
 
 class ChildTimedOut(ChildError):
-    """No answer in time. ``by_computing`` says that it used up its processor time, not only waited for it."""
+    """No answer in time. ``by_computing`` says that the child used up its processor time."""
 
     def __init__(self, message: str, *, by_computing: bool, evidence: str = "") -> None:
         super().__init__(message, evidence=evidence)
@@ -94,6 +95,22 @@ class ChildLimits:
     scratch: int = 0
     max_payload: int = 0
     niceness: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for one answer, in seconds.
+
+    ``computing`` is the child's processor time, of all its threads; ``idle`` is without any of it, in one piece
+    (stopped, or waiting for what never comes); ``overall`` is by the clock.
+    """
+
+    computing: float
+    idle: float
+    overall: float
+
+
+_STARTING: Final = Patience(computing=20, idle=20, overall=60)
 
 
 class ChildProcess:
@@ -144,15 +161,13 @@ class ChildProcess:
         header: dict[str, Any],
         *,
         fds: Sequence[int] = (),
-        seconds: float,
-        cpu_seconds: float,
+        patience: Patience,
     ) -> Frame:
         """Send one request and return its answer.
 
-        Raises ``ChildTimedOut`` after ``seconds`` of waiting or ``cpu_seconds`` of the child's processor
-        time, ``ChildTooLarge`` and ``ChildDied``; after any of them the child is dead.
+        Raises ``ChildTimedOut``, ``ChildTooLarge`` and ``ChildDied``; after any of them the child is dead.
         """
-        watch = _Deadline(self, seconds, cpu_seconds)
+        watch = _Deadline(self, patience)
         self.send(header, fds=fds, watch=watch)
         return self.receive(watch=watch)
 
@@ -181,7 +196,7 @@ class ChildProcess:
         return frame
 
     def look(self) -> None:
-        """Kill and raise ``ChildTooLarge`` if memory or scratch is over the limit; looks every 50 ms."""
+        """Kill and raise ``ChildTooLarge`` if memory or scratch is over the limit; looks at most every 50 ms."""
         now = time.monotonic()
         if now - self._looked_at < _POLL_SECONDS:
             return
@@ -193,7 +208,7 @@ class ChildProcess:
                 what="memory",
                 evidence=self.kill(),
             )
-        if self._scratch is not None and (size := folder_size(self._scratch)) > self._limits.scratch:
+        if self._scratch is not None and (size := figures.folder_size(self._scratch)) > self._limits.scratch:
             raise ChildTooLarge(
                 f"{size} bytes of scratch, {self._limits.scratch} allowed",
                 what="scratch",
@@ -201,28 +216,16 @@ class ChildProcess:
             )
 
     def resident_bytes(self) -> int:
-        """Bytes of memory in use now; 0 once it is gone or where there is no /proc."""
-        try:
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError):
-            return 0
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        """Bytes of memory in use now; 0 once it is gone."""
+        return figures.resident_bytes(self.pid)
 
     def peak_resident_bytes(self) -> int:
         """The most memory it has had in use, in bytes; 0 once it is gone."""
-        with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-        return 0
+        return figures.peak_resident_bytes(self.pid)
 
     def cpu_seconds(self) -> float:
         """Processor time it has used, all threads, in seconds; 0 once it is gone."""
-        try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return figures.cpu_seconds(self.pid)
 
     def kill(self) -> str:
         """End the child now, if it has not ended, and return the end of its standard error."""
@@ -266,7 +269,7 @@ class ChildProcess:
 
     def _await_greeting(self) -> dict[str, Any]:
         try:
-            frame = self.receive(watch=_Deadline(self, _START_SECONDS, _START_SECONDS))
+            frame = self.receive(watch=_Deadline(self, _STARTING))
         except ChildError as error:
             raise ChildNotStarted(f"the program did not start: {error}", evidence=error.evidence) from error
         if not frame.header.get("sandboxed"):
@@ -284,26 +287,25 @@ class ChildProcess:
 
 
 class _Deadline:
-    """A tick that ends a wait: too long, too much computing, too much memory."""
+    """A tick that ends a wait: too much computing, none at all, too long, too much memory.
 
-    def __init__(self, child: ChildProcess, seconds: float, cpu_seconds: float) -> None:
+    Processor time is what counts, because on a busy machine a nice child may get a twentieth of a processor,
+    and a customer's picture is not to be refused for that.
+    """
+
+    def __init__(self, child: ChildProcess, patience: Patience) -> None:
         self._child = child
-        self._until = time.monotonic() + seconds
-        self._cpu_until = child.cpu_seconds() + cpu_seconds
+        self._patience = patience
+        self._computed_before = self._computed = child.cpu_seconds()
+        self._since = self._progress_at = time.monotonic()
 
     def __call__(self) -> None:
         self._child.look()
-        by_computing = self._child.cpu_seconds() >= self._cpu_until
-        if by_computing or time.monotonic() >= self._until:
+        now, computed = time.monotonic(), self._child.cpu_seconds()
+        if computed > self._computed:
+            self._computed, self._progress_at = computed, now
+        by_computing = computed - self._computed_before >= self._patience.computing
+        is_idle = now - self._progress_at >= self._patience.idle
+        if by_computing or is_idle or now - self._since >= self._patience.overall:
             evidence = self._child.kill()
             raise ChildTimedOut("no answer in time", by_computing=by_computing, evidence=evidence)
-
-
-def folder_size(folder: Path) -> int:
-    """Bytes taken on disk by the files under ``folder``; files that vanish meanwhile count nothing."""
-    total = 0
-    for directory, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += Path(directory, name).lstat().st_blocks * 512
-    return total

@@ -8,7 +8,6 @@ from django.db.models.functions import Now
 from tenants.models import Pool
 from workers.models import Worker
 
-
 # Rows of workers that died without leaving are kept this long, for who looks into it.
 _KEPT = timedelta(hours=1)
 

@@ -52,8 +52,14 @@ class MyriadError(Exception):
         # Set when an upload had to stop in the middle: what had been done by then.
         self.report: UploadReport | None = None
 
+    @property
+    def happened(self) -> str:
+        """What happened, with the fields that were refused, each said once."""
+        fields = [f"{error.field}: {error.detail}" for error in self.errors if error.detail not in self.detail]
+        return " ".join([self.detail, *fields])
+
     def __str__(self) -> str:
-        parts = [self.detail, *(f"{error.field}: {error.detail}" for error in self.errors)]
+        parts = [self.happened]
         if self.hint:
             parts.append(self.hint)
         if self.request_id:

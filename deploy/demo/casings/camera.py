@@ -90,19 +90,19 @@ def meter(rng: np.random.Generator, part: Part, linear: Plane, cover: Plane) -> 
 
 def falloff(exposure: Exposure, size: tuple[int, int]) -> Plane:
     """Light lost towards the corners, as a factor (height, width)."""
-    x = np.linspace(-1, 1, size[0], dtype=np.float32) - np.float32(exposure.vignette_u)
-    y = np.linspace(-1, 1, size[1], dtype=np.float32)[:, None] - np.float32(exposure.vignette_v)
-    result: Plane = 1 / (1 + np.float32(exposure.vignette) * (x * x + y * y))
+    x = np.linspace(-1, 1, size[0], dtype=np.float32) - exposure.vignette_u
+    y = np.linspace(-1, 1, size[1], dtype=np.float32)[:, None] - exposure.vignette_v
+    result: Plane = 1 / (1 + exposure.vignette * (x * x + y * y))
     return result
 
 
 def develop(linear: Plane, exposure: Exposure, vignette: Plane) -> Plane:
     """Linear light to display values 0 to 1: exposure, a soft shoulder, the sRGB curve."""
-    light = linear * (np.float32(exposure.gain) * vignette[..., None])
-    knee = np.float32(0.62)
+    light = linear * (np.asarray(exposure.gain, np.float32) * vignette[..., None])
+    knee = 0.62
     over = np.maximum(light - knee, 0)
     light = np.minimum(light, knee) + over / (1 + over / (1 - knee))
-    result: Plane = np.maximum(1.055 * np.power(np.maximum(light, 1e-6), np.float32(1 / 2.4)) - 0.055, 12.92 * 1e-6)
+    result: Plane = np.maximum(1.055 * np.power(np.maximum(light, 1e-6), (1 / 2.4)) - 0.055, 12.92 * 1e-6)
     return result
 
 

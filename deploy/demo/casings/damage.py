@@ -10,7 +10,7 @@ import numpy as np
 from deploy.demo.casings.camera import FIELD_MM
 from deploy.demo.casings.defects import LABELS, Defect, Dent, Discoloration, PitMark, Scratch
 from deploy.demo.casings.part import Part
-from deploy.demo.casings.surface import body, outline
+from deploy.demo.casings.surface import body, distance_to
 
 STAINS: Final = (
     (-0.05, -0.13, -0.30),  # oil, rust water: towards brown
@@ -67,10 +67,10 @@ def _fits(part: Part, defect: Defect, placed: list[Defect]) -> bool:
     """Whether it lies on plain metal, in view, clear of the other flaws."""
     spine = defect.spine()
     u, v, radius = (np.array(column, dtype=np.float32) for column in zip(*spine, strict=True))
-    if (outline(u, v, body(part))[0] > -(radius * 0.8 + part.edge + 0.6)).any():
+    if (distance_to(u, v, body(part)) > -(radius * 0.8 + part.edge + 0.6)).any():
         return False
     obstacles = part.holes if part.plateau is None else (part.plateau,)
-    if any((outline(u, v, hole)[0] < radius * 0.8 + 1.6).any() for hole in obstacles):
+    if any((distance_to(u, v, hole) < radius * 0.8 + 1.6).any() for hole in obstacles):
         return False
     half_u, half_v = 0.46 * FIELD_MM[0] / part.station.zoom, 0.46 * FIELD_MM[1] / part.station.zoom
     if (np.abs(u - part.station.along * part.length) > half_u).any() or (np.abs(v) > half_v).any():
@@ -134,7 +134,7 @@ def _pit(rng: np.random.Generator, part: Part, u: float, v: float) -> PitMark:
         v=v,
         radius=float(np.clip(rng.lognormal(-0.55, 0.35), 0.3, 1.2)) / part.station.zoom**0.3,
         darkness=float(rng.uniform(0.5, 1.5)),
-        least=float(rng.uniform(18, 30)),
+        least=float(rng.uniform(24, 38)),
         seed=_seed(rng),
     )
 

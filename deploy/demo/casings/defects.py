@@ -12,7 +12,6 @@ from typing import ClassVar, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from deploy.demo.casings.light import Light
 from deploy.demo.casings.noise import Plane, fractal, sample, smoothstep, white
 from deploy.demo.casings.part import BARE_METAL
 from deploy.demo.casings.surface import Surface
@@ -48,8 +47,8 @@ class Defect(Protocol):
     def spine(self) -> list[tuple[float, float, float]]:
         """Circles (u, v, radius) that cover it."""
 
-    def mark(self, surface: Surface, light: Light, *, scale: float) -> Mark:
-        """Its effect on a window of the surface; `scale` in pixels a mm."""
+    def mark(self, surface: Surface) -> Mark:
+        """Its effect on a window of the surface."""
 
 
 @dataclass(frozen=True)
@@ -77,49 +76,50 @@ class Scratch:
     def spine(self) -> list[tuple[float, float, float]]:
         steps = np.linspace(-0.5, 0.5, 9) * self.length
         cos, sin = math.cos(self.angle), math.sin(self.angle)
-        bend = [float(self._bend(np.float32(s))) for s in steps]
+        bend = self._bend(steps)
         return [
-            (self.u + float(s) * cos - t * sin, self.v + float(s) * sin + t * cos, 1.5)
+            (float(self.u + s * cos - t * sin), float(self.v + s * sin + t * cos), 1.5)
             for s, t in zip(steps, bend, strict=True)
         ]
 
-    def _bend(self, s: Plane | np.float32) -> Plane | np.float32:
-        x = s * np.float32(2 / self.length)
-        wave = 0.18 * np.sin(2.3 * x + np.float32(self.seed % 7))
-        result: Plane | np.float32 = np.float32(self.bow * self.length) * (x * x - np.float32(0.5) + wave * (1 - x * x))
+    def _bend(self, s: Plane) -> Plane:
+        """Sideways position of the line at `s` along its chord."""
+        x = s * (2 / self.length)
+        wave = 0.18 * np.sin(2.3 * x + (self.seed % 7))
+        result: Plane = (self.bow * self.length) * (x * x - 0.5 + wave * (1 - x * x))
         return result
 
-    def mark(self, surface: Surface, light: Light, *, scale: float) -> Mark:
-        cos, sin = np.float32(math.cos(self.angle)), np.float32(math.sin(self.angle))
-        du, dv = surface.u - np.float32(self.u), surface.v - np.float32(self.v)
+    def mark(self, surface: Surface) -> Mark:
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        du, dv = surface.u - self.u, surface.v - self.v
         s, t = du * cos + dv * sin, dv * cos - du * sin
         pressure = self._pressure(s)
-        width = max(self.width, 0.5 / scale)
+        width = max(self.width, 0.65 / surface.scale)
         thin = self.width / width
         line, slope = np.zeros_like(s), np.zeros_like(s)
         centre = self._bend(s)
         for offset, share in ((0.0, 1.0), *self.companions):
-            x = (t - centre - np.float32(offset)) / np.float32(width)
-            core = np.exp(-(x * x)) * pressure * np.float32(share) * (np.abs(x) < 3)
+            x = (t - centre - offset) / width
+            core = np.exp(-(x * x)) * pressure * share * (np.abs(x) < 3)
             line += core
             slope += x * core
-        glint = abs(-light.lamp_v * cos * 0 + (-sin * light.lamp_u + cos * light.lamp_v))
+        glint = abs(cos * surface.lamp[1] - sin * surface.lamp[0])
         brightness = surface.albedo.mean(axis=2, keepdims=True)
-        bare = np.log(np.float32(BARE_METAL) * 0.9 / np.maximum(surface.albedo, 0.02))
+        bare = np.log(np.asarray(BARE_METAL, np.float32) * 0.9 / np.maximum(surface.albedo, 0.02))
         shine = np.clip(1.25 - 1.9 * brightness + 0.9 * (glint - 0.5), -0.8, 1)
-        gain = np.where(shine > 0, shine * np.maximum(bare, 0.25), 0.7 * shine) * np.float32(self.strength * thin)
-        slope *= np.float32(0.22 * self.strength * thin)
+        gain = np.where(shine > 0, shine * np.maximum(bare, 0.25), 0.7 * shine) * (self.strength * thin)
+        slope *= 0.22 * self.strength * thin
         return Mark(-slope * sin, slope * cos, gain * line[..., None])
 
     def _pressure(self, s: Plane) -> Plane:
         """How hard the edge that scratched pressed, along the line: 0 at both ends, uneven between."""
         rng = np.random.default_rng(self.seed)
         count = max(8, int(self.length * 2.5))
-        uneven = np.repeat(white(rng, (1, count)), 2, axis=0)
-        position = (s / np.float32(self.length) + np.float32(0.5)) * np.float32(count - 1)
+        uneven = 0.75 * fractal(rng, (2, count), cell=count / 5, octaves=5)[:1] + 0.45 * white(rng, (1, count))
+        position = (s / self.length + 0.5) * (count - 1)
         rough = sample(uneven, position, np.zeros_like(position))
         start, end = rng.uniform(0.03, 0.35, 2)
-        along = s / np.float32(self.length) + np.float32(0.5)
+        along = s / self.length + 0.5
         taper = smoothstep(0.0, float(start), along) * smoothstep(1.0, 1.0 - float(end), along)
         result: Plane = taper * np.clip(0.8 + 0.33 * rough, 0.12, 1.4)
         return result
@@ -148,20 +148,20 @@ class Dent:
     def spine(self) -> list[tuple[float, float, float]]:
         return [(self.u, self.v, self.radius * self.stretch * 1.4)]
 
-    def mark(self, surface: Surface, light: Light, *, scale: float) -> Mark:
-        cos, sin = np.float32(math.cos(self.angle)), np.float32(math.sin(self.angle))
-        radius = np.float32(max(self.radius, 2.0 / scale))
-        du, dv = surface.u - np.float32(self.u), surface.v - np.float32(self.v)
-        x = (du * cos + dv * sin) / (radius * np.float32(self.stretch))
+    def mark(self, surface: Surface) -> Mark:
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        radius = max(self.radius, 2.0 / surface.scale)
+        du, dv = surface.u - self.u, surface.v - self.v
+        x = (du * cos + dv * sin) / (radius * self.stretch)
         y = (dv * cos - du * sin) / radius
-        x = x + np.float32(self.skew) * (1 - np.minimum(x * x + y * y, 1))
+        x = x + self.skew * (1 - np.minimum(x * x + y * y, 1))
         turn = np.arctan2(y, x)
         r = np.sqrt(x * x + y * y) * (
             1 + 0.07 * np.sin(2 * turn + self.seed % 5) + 0.04 * np.sin(5 * turn + self.seed % 11)
         )
         inner = np.maximum(1 - r * r, 0)
-        lip = np.clip(1 - np.abs(r - 1.12) / 0.3, 0, 1)
-        slope = np.float32(self.depth) * (-2.6 * r * inner + 0.22 * lip * lip * np.sign(r - 1.12))
+        lip = np.clip(1 - np.abs(r - 1.1) / 0.24, 0, 1)
+        slope = self.depth * (-2.6 * r * inner + 0.22 * lip * lip * np.sign(r - 1.1))
         safe = np.maximum(r, 1e-3)
         along, across = slope * x / safe, slope * y / safe
         worn = 0.10 * inner * inner
@@ -187,22 +187,22 @@ class PitMark:
     def spine(self) -> list[tuple[float, float, float]]:
         return [(self.u, self.v, self.radius * 1.5 + 0.3)]
 
-    def mark(self, surface: Surface, light: Light, *, scale: float) -> Mark:
+    def mark(self, surface: Surface) -> Mark:
         rng = np.random.default_rng(self.seed)
-        radius = np.float32(max(self.radius, 1.1 / scale))
-        x, y = (surface.u - np.float32(self.u)) / radius, (surface.v - np.float32(self.v)) / radius
+        radius = max(self.radius, 1.35 / surface.scale)
+        x, y = (surface.u - self.u) / radius, (surface.v - self.v) / radius
         turn = np.arctan2(y, x)
         ragged = np.ones_like(x)
         for wave in range(2, 6):
-            ragged += np.float32(rng.normal(0, 0.22 / wave)) * np.sin(wave * turn + np.float32(rng.uniform(0, 6.3)))
+            ragged += rng.normal(0, 0.22 / wave) * np.sin(wave * turn + rng.uniform(0, 6.3))
         r = np.sqrt(x * x + y * y) / ragged
         crater = smoothstep(1.05, 0.35, r)
         rim = np.clip(1 - np.abs(r - 1.15) / 0.38, 0, 1) ** 2
-        towards = (x * np.float32(light.lamp_u) + y * np.float32(light.lamp_v)) / np.maximum(r, 0.2)
+        towards = (x * surface.lamp[0] + y * surface.lamp[1]) / np.maximum(r, 0.2)
         safe = np.maximum(np.sqrt(x * x + y * y), 1e-3)
-        slope = np.float32(-0.5) * crater * np.clip(r, 0, 1) * 1.6 + np.float32(0.18) * rim
-        shadow = np.float32(1 + 0.35) * crater * (1 + 0.35 * np.clip(towards, -1, 1))
-        gain = -np.float32(self.darkness) * shadow + 0.16 * rim * (0.5 - towards)
+        slope = -0.8 * crater * np.clip(r, 0, 1) + 0.18 * rim
+        shadow = 1.35 * crater * (1 + 0.35 * np.clip(towards, -1, 1))
+        gain = -self.darkness * shadow + 0.16 * rim * (0.5 - towards)
         return Mark(slope * x / safe, slope * y / safe, np.repeat(gain[..., None], 3, axis=2))
 
 
@@ -229,17 +229,17 @@ class Discoloration:
     def spine(self) -> list[tuple[float, float, float]]:
         return [(self.u, self.v, self.radius * self.stretch * 1.15)]
 
-    def mark(self, surface: Surface, light: Light, *, scale: float) -> Mark:
-        cos, sin = np.float32(math.cos(self.angle)), np.float32(math.sin(self.angle))
-        du, dv = surface.u - np.float32(self.u), surface.v - np.float32(self.v)
-        x = (du * cos + dv * sin) / np.float32(self.radius * self.stretch)
-        y = (dv * cos - du * sin) / np.float32(self.radius)
+    def mark(self, surface: Surface) -> Mark:
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        du, dv = surface.u - self.u, surface.v - self.v
+        x = (du * cos + dv * sin) / (self.radius * self.stretch)
+        y = (dv * cos - du * sin) / self.radius
         rng = np.random.default_rng(self.seed)
         shape, mottle = fractal(rng, (64, 64), cell=22, octaves=4), fractal(rng, (64, 64), cell=9, octaves=3)
         ragged, uneven = (sample(field, (x + 2) * 16, (y + 2) * 16) for field in (shape, mottle))
         level = 1 - (x * x + y * y) + 0.34 * ragged * (x * x + y * y < 2.1)
         stain = smoothstep(0.04, 0.75, level) * (x * x + y * y < 2.1)
         tide = np.exp(-(((level - 0.28) / 0.13) ** 2)) * (stain > 0.01)
-        amount = stain * np.clip(0.85 + 0.2 * uneven, 0.2, 1.3) + np.float32(self.ring) * tide
+        amount = stain * np.clip(0.85 + 0.2 * uneven, 0.2, 1.3) + self.ring * tide
         flat = np.zeros_like(x)
-        return Mark(flat, flat, amount[..., None] * np.float32(self.tint))
+        return Mark(flat, flat, amount[..., None] * np.asarray(self.tint, np.float32))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-Plane: TypeAlias = npt.NDArray[np.float32]
+Plane: TypeAlias = npt.NDArray[np.floating]
 """Float32 array (height, width), or (height, width, 3) where a docstring says so."""
 
 
@@ -32,7 +32,7 @@ def fractal(rng: np.random.Generator, shape: tuple[int, int], *, cell: float, oc
     for octave in range(octaves):
         if octave and cell / 2**octave < 1.0:
             break
-        total += blobs(rng, shape, cell=cell / 2**octave) * np.float32(0.5**octave)
+        total += blobs(rng, shape, cell=cell / 2**octave) * (0.5**octave)
     return _normal(total)
 
 
@@ -42,11 +42,10 @@ def streaks(rng: np.random.Generator, shape: tuple[int, int], *, lengths: tuple[
     Wraps around at both axes.
     """
     total = np.zeros(shape, dtype=np.float32)
-    for length in lengths:
+    for length in (min(wanted, shape[1]) for wanted in lengths):
         layer = white(rng, shape)
-        length = min(length, shape[1])
-        ahead = np.concatenate([layer, layer[:, :length]], axis=1).cumsum(axis=1, dtype=np.float64)
-        total += _normal((ahead[:, length:] - ahead[:, :-length]).astype(np.float32))
+        ahead = np.concatenate([layer, layer[:, :length]], axis=1).cumsum(axis=1)
+        total += _normal(ahead[:, length:] - ahead[:, :-length])
     # A little smoothing across, or sampling it between its rows would beat against the pixel grid.
     total = total * 0.5 + (np.roll(total, 1, axis=0) + np.roll(total, -1, axis=0)) * 0.25
     return _normal(total)
@@ -67,7 +66,7 @@ def sample(texture: Plane, x: Plane, y: Plane) -> Plane:
 
 def smoothstep(low: float, high: float, value: Plane) -> Plane:
     """0 below `low`, 1 above `high`, an S-curve between; falls instead of rising where `high` < `low`."""
-    ramp = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
+    ramp = np.clip((value - low) / (high - low), 0, 1)
     result: Plane = ramp * ramp * (3 - 2 * ramp)
     return result
 

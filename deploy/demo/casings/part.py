@@ -58,7 +58,7 @@ STATIONS: Final = (
     Station(1, 0.0, 1.0, 1.0, 1.0),
     Station(2, -0.25, 1.62, 0.9, 0.8),
     Station(3, 0.25, 1.62, 1.35, 1.6),  # the worst of the line: soft and noisy
-    Station(4, -0.10, 2.2, 1.0, 1.0),
+    Station(4, -0.29, 2.1, 1.0, 1.0),
 )
 
 
@@ -76,6 +76,8 @@ class Part:
     radius: float
     edge: float
     """Width of the chamfer."""
+    bare_edge: bool
+    """The chamfer is cut after dyeing and shows bare metal; else it is dyed like the back."""
     roll: float
     """Width over which the back curves down towards the chamfer; 0 for a flat back."""
     finish: str
@@ -106,7 +108,8 @@ def draw_part(rng: np.random.Generator, *, number: int) -> Part:
         length=length,
         width=width,
         radius=float(rng.uniform(8.5, 13)),
-        edge=float(rng.uniform(0.55, 1.0)),
+        edge=float(rng.uniform(0.4, 0.95)),
+        bare_edge=bool(rng.random() < 0.5),
         roll=float(rng.choice([0.0, rng.uniform(2.0, 4.5)])),
         finish=str(rng.choice(FINISHES, p=[0.4, 0.38, 0.22])),
         colour_name=name,
@@ -143,8 +146,8 @@ def _draw_camera(rng: np.random.Generator, *, length: float, width: float) -> tu
             holes = (
                 _circle(u - gap, v - gap, lens),
                 _circle(u + gap, v - gap, lens),
-                _circle(u, v + gap, lens),
-                _circle(u - gap, v + gap + 1, flash),
+                _circle(u + gap / 2, v + gap, lens),
+                _circle(u - gap, v + gap, flash),
             )
             return Hole(u, v, half, half, half * 0.42), holes
 

@@ -71,10 +71,8 @@ def generate(*, seed: int, index: int, size: tuple[int, int] = (640, 480), damag
     """
     _check(seed=seed, index=index, size=size)
     lead = _lead(seed, index)
-    part_stream, flaw_stream = _streams(seed, 1, lead, count=2)
-    pose_stream, light_stream, support_stream, soil_stream, meter_stream, sensor_stream = _streams(
-        seed, 2, index, count=6
-    )
+    part_stream, flaw_stream, support_stream = _streams(seed, 1, lead, count=3)
+    pose_stream, light_stream, soil_stream, meter_stream, sensor_stream = _streams(seed, 2, index, count=5)
     part = draw_part(part_stream, number=lead)
     leading = _leading_label(seed, lead)
     defects = draw_defects(flaw_stream, part, leading=leading) if leading and damaged else ()
@@ -84,7 +82,7 @@ def generate(*, seed: int, index: int, size: tuple[int, int] = (640, 480), damag
     u, v = pose.grid(size)
     support = lay_support(support_stream, part, u=u, v=v, scale=pose.scale)
     surface = build_surface(part, u=u, v=v, scale=pose.scale, support=support, lamp=light.lamp)
-    soil(soil_stream, surface, part, scale=pose.scale)
+    soil(soil_stream, surface)
     linear = shade(surface, light, part)
     exposure = meter(meter_stream, part, linear, surface.cover)
     vignette = falloff(exposure, size)
@@ -130,7 +128,7 @@ def _inflict(shot: _Shot, surface: Surface, display: Plane, defect: Defect) -> B
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return None
     window, before = surface.window(rows, columns), display[rows, columns].copy()
-    mark = defect.mark(window, shot.light, scale=shot.pose.scale)
+    mark = defect.mark(window)
     sound = (window.tilt_u.copy(), window.tilt_v.copy(), window.albedo.copy())
     strength = 1.0
     for _ in range(4):
@@ -144,7 +142,13 @@ def _inflict(shot: _Shot, surface: Surface, display: Plane, defect: Defect) -> B
             break
         strength *= min(defect.least / max(peak, 0.5) * 1.1, 4.0)
     display[rows, columns] = after
-    return _box(defect.label, change, peak, rows.start, columns.start, display.shape)
+    # Both: what drowns in the noise is not seen, nor is the faint fringe of a strong flaw.
+    visible = change > max(2.5, 0.10 * peak)
+    if not visible.any():
+        return None
+    y, tall = _extent(np.flatnonzero(visible.any(axis=1)) + rows.start, limit=display.shape[0])
+    x, wide = _extent(np.flatnonzero(visible.any(axis=0)) + columns.start, limit=display.shape[1])
+    return Box(label=defect.label, x=float(x), y=float(y), width=float(wide), height=float(tall))
 
 
 def _frame(shot: _Shot, defect: Defect, display: Plane) -> tuple[slice, slice]:
@@ -157,19 +161,9 @@ def _frame(shot: _Shot, defect: Defect, display: Plane) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _box(label: str, change: Plane, peak: float, top: int, left: int, shape: tuple[int, ...]) -> Box | None:
-    """The bounding box of what changed by more than noise, at least 3 pixels each way, inside the picture."""
-    visible = change > max(2.5, 0.08 * peak)
-    if not visible.any():
-        return None
-    y, height = _extent(visible.any(axis=1), top, shape[0])
-    x, width = _extent(visible.any(axis=0), left, shape[1])
-    return Box(label=label, x=float(x), y=float(y), width=float(width), height=float(height))
-
-
-def _extent(hit: npt.NDArray[np.bool_], offset: int, limit: int) -> tuple[int, int]:
-    where = np.flatnonzero(hit)
-    start, stop = offset + int(where[0]), offset + int(where[-1]) + 1
+def _extent(touched: npt.NDArray[np.intp], *, limit: int) -> tuple[int, int]:
+    """Start and length of the span of `touched`, widened to 3 pixels if need be, within 0 … `limit`."""
+    start, stop = int(touched[0]), int(touched[-1]) + 1
     if stop - start < MIN_BOX:
         start = min(max(start - 1, 0), limit - MIN_BOX)
         stop = start + MIN_BOX

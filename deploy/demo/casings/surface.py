@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,10 @@ class Surface:
     A window shares memory with the whole: damage is written in place.
     """
 
+    scale: float
+    """Pixels a millimetre."""
+    lamp: tuple[float, float]
+    """Unit direction towards the key lamp, seen from above: it decides on which side shadows fall."""
     u: Plane
     v: Plane
     tilt_u: Plane
@@ -35,22 +40,33 @@ class Surface:
     """Light on the inner walls of the cut-outs."""
 
     def window(self, rows: slice, columns: slice) -> Surface:
-        return Surface(**{name: plane[rows, columns] for name, plane in vars(self).items()})
+        planes: dict[str, Any] = {
+            name: plane[rows, columns] for name, plane in vars(self).items() if isinstance(plane, np.ndarray)
+        }
+        return replace(self, **planes)
 
 
-def outline(u: Plane, v: Plane, box: Hole) -> tuple[Plane, Plane, Plane]:
-    """Signed distance to a rounded rectangle in mm (negative inside) and the outward direction there."""
-    du, dv = u - np.float32(box.u), v - np.float32(box.v)
-    qu = np.abs(du) - np.float32(box.half_u - box.radius)
-    qv = np.abs(dv) - np.float32(box.half_v - box.radius)
+def distance_to(u: Plane, v: Plane, box: Hole) -> Plane:
+    """Signed distance to a rounded rectangle in mm, negative inside."""
+    qu = np.abs(u - box.u) - (box.half_u - box.radius)
+    qv = np.abs(v - box.v) - (box.half_v - box.radius)
+    pu, pv = np.maximum(qu, 0), np.maximum(qv, 0)
+    result: Plane = np.sqrt(pu * pu + pv * pv) + np.minimum(np.maximum(qu, qv), 0) - box.radius
+    return result
+
+
+def outward(u: Plane, v: Plane, box: Hole) -> tuple[Plane, Plane]:
+    """Unit direction away from a rounded rectangle's contour, everywhere."""
+    du, dv = u - box.u, v - box.v
+    qu = np.abs(du) - (box.half_u - box.radius)
+    qv = np.abs(dv) - (box.half_v - box.radius)
     pu, pv = np.maximum(qu, 0), np.maximum(qv, 0)
     corner = np.sqrt(pu * pu + pv * pv)
-    distance: Plane = corner + np.minimum(np.maximum(qu, qv), 0) - np.float32(box.radius)
-    rounded = corner > 1e-6
-    safe = np.where(rounded, corner, 1)
-    out_u = np.where(rounded, pu / safe, (qu >= qv).astype(np.float32)) * np.sign(du)
-    out_v = np.where(rounded, pv / safe, (qu < qv).astype(np.float32)) * np.sign(dv)
-    return distance, out_u.astype(np.float32), out_v.astype(np.float32)
+    inner = corner <= 1e-6
+    corner[inner] = 1
+    pu += inner & (qu >= qv)
+    pv += inner & (qu < qv)
+    return pu / corner * np.sign(du), pv / corner * np.sign(dv)
 
 
 def body(part: Part) -> Hole:
@@ -61,56 +77,56 @@ def body(part: Part) -> Hole:
 def build_surface(
     part: Part, *, u: Plane, v: Plane, scale: float, support: Plane, lamp: tuple[float, float]
 ) -> Surface:
-    """The undamaged casing on its `support` (height, width, 3), sampled at (u, v); `scale` in pixels a mm.
-
-    `lamp` is the direction towards the light in the part's frame; it decides on which side shadows fall.
-    """
+    """The undamaged casing on its `support` (height, width, 3), sampled at (u, v)."""
     flat = np.zeros_like(u)
-    distance, out_u, out_v = outline(u, v, body(part))
+    distance = distance_to(u, v, body(part))
     surface = Surface(
+        scale=scale,
+        lamp=lamp,
         u=u,
         v=v,
         tilt_u=flat.copy(),
         tilt_v=flat.copy(),
-        albedo=np.broadcast_to(np.float32(part.colour), (*u.shape, 3)).copy(),
+        albedo=np.broadcast_to(np.asarray(part.colour, np.float32), (*u.shape, 3)).copy(),
         gloss=np.ones_like(u),
         cover=_inside(distance, scale),
         opening=flat.copy(),
         around=support,
         wall=flat.copy(),
     )
-    _lay_grain(surface, part, scale=scale)
+    _lay_grain(surface, part)
     if part.bands:
-        _lay_bands(surface, part, scale=scale)
-    _bend_edge(surface, part, distance, out_u, out_v, scale=scale)
+        _lay_bands(surface, part)
+    _bend_edge(surface, part, distance)
     if part.plateau is not None:
-        _raise_plateau(surface, part.plateau, lamp=lamp, scale=scale)
+        _raise_plateau(_around(surface, part.plateau), part.plateau)
     for hole in part.holes:
-        _cut(surface, hole, lamp=lamp, scale=scale)
-    _cast_shadow(surface, part, lamp=lamp)
+        _cut(_around(surface, hole), hole)
+    _cast_shadow(surface, part, distance)
     return surface
 
 
 def _inside(distance: Plane, scale: float) -> Plane:
     """Share of each pixel that lies inside a contour."""
-    result: Plane = np.clip(0.5 - distance * np.float32(scale), 0, 1)
+    result: Plane = np.clip(0.5 - distance * scale, 0, 1)
     return result
 
 
-def _lay_grain(surface: Surface, part: Part, *, scale: float) -> None:
+def _lay_grain(surface: Surface, part: Part) -> None:
     rng = np.random.default_rng(part.texture)
     shape = surface.u.shape
     uneven = fractal(rng, (shape[0], shape[1]), cell=max(shape) / 3, octaves=3)
     surface.albedo[...] *= (1 + 0.018 * uneven)[..., None]
     if part.finish == "brushed":
-        texels = 1.25 * scale
-        grain = streaks(rng, (512, 1024), lengths=(700, 240, 60, 12))
+        texels = 1.25 * surface.scale
+        grain = streaks(rng, (512, 768), lengths=(500, 90, 14))
         along, across = (surface.u, surface.v) if part.brushed_along else (surface.v, surface.u)
-        lines = sample(grain, along * np.float32(texels * 0.6), across * np.float32(texels))
+        lines = sample(grain, along * (texels * 0.6), across * texels)
         tilt = surface.tilt_v if part.brushed_along else surface.tilt_u
-        tilt += 0.022 * lines
-        surface.albedo[...] *= (1 + 0.035 * lines)[..., None]
-        surface.gloss[...] *= 1 + 0.10 * lines
+        coarse = rng.uniform(0.45, 1.1)
+        tilt += 0.020 * coarse * lines
+        surface.albedo[...] *= (1 + 0.028 * coarse * lines)[..., None]
+        surface.gloss[...] *= 1 + 0.09 * coarse * lines
         return
     grain = white(rng, shape)
     depth = 0.028 if part.finish == "anodised" else 0.012
@@ -120,63 +136,79 @@ def _lay_grain(surface: Surface, part: Part, *, scale: float) -> None:
     surface.gloss[...] *= 0.55 if part.finish == "anodised" else 1.25
 
 
-def _lay_bands(surface: Surface, part: Part, *, scale: float) -> None:
-    plastic = np.float32(part.colour) * 0.72 + np.float32(0.06)
-    near = np.abs(np.abs(surface.u) - np.float32(part.length / 2 - 9.5)) - np.float32(0.65)
-    band = _inside(near, scale)
+def _lay_bands(surface: Surface, part: Part) -> None:
+    plastic = np.asarray(part.colour, np.float32) * 0.72 + 0.06
+    near = np.abs(np.abs(surface.u) - (part.length / 2 - 4.7)) - 0.65
+    band = _inside(near, surface.scale)
     surface.albedo[...] += (plastic - surface.albedo) * band[..., None]
     surface.gloss[...] *= 1 - 0.75 * band
     for tilt in (surface.tilt_u, surface.tilt_v):
-        tilt *= 1 - band
-    seam = np.exp(-((near * max(scale, 1.0) / 0.7) ** 2))
+        tilt[...] *= 1 - band
+    seam = np.exp(-((near * max(surface.scale, 1.0) / 0.7) ** 2))
     surface.albedo[...] *= (1 - 0.22 * seam)[..., None]
 
 
-def _bend_edge(surface: Surface, part: Part, distance: Plane, out_u: Plane, out_v: Plane, *, scale: float) -> None:
-    """Roll the back off towards the rim and cut the chamfer, which bares the metal under the dye."""
+def _around(surface: Surface, hole: Hole) -> Surface:
+    """The window of a surface that holds a contour and 8 mm about it; empty where it is out of the picture."""
+    near = (np.abs(surface.u - hole.u) < hole.half_u + 8) & (np.abs(surface.v - hole.v) < hole.half_v + 8)
+    rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
+    if not rows.size:
+        return surface.window(slice(0, 0), slice(0, 0))
+    return surface.window(slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+
+
+def _bend_edge(surface: Surface, part: Part, distance: Plane) -> None:
+    """Roll the back off towards the rim and cut the chamfer, which may bare the metal under the dye."""
+    out_u, out_v = outward(surface.u, surface.v, body(part))
     slope = np.zeros_like(distance)
     if part.roll:
-        depth = np.clip((distance + np.float32(part.edge + part.roll)) / np.float32(part.roll), 0, 1)
+        depth = np.clip((distance + (part.edge + part.roll)) / part.roll, 0, 1)
         slope += 0.30 * depth**2
-    chamfer = _inside(-(distance + np.float32(part.edge)), scale)
-    slope += chamfer * (0.62 - slope)
+    chamfer = _inside(-(distance + part.edge), surface.scale)
+    wander = np.sin(surface.u * 0.11 + part.texture % 7) * np.sin(surface.v * 0.17 + part.texture % 5)
+    slope += chamfer * (0.5 + 0.10 * wander - slope)
     surface.tilt_u[...] += slope * out_u
     surface.tilt_v[...] += slope * out_v
-    bare = (0.75 * chamfer)[..., None]
-    surface.albedo[...] += (np.float32(BARE_METAL) * 0.9 - surface.albedo) * bare
-    surface.gloss[...] += (1.5 - surface.gloss) * chamfer
-    outermost = smoothstep(-1.3 / scale, 0.4 / scale, distance)
+    bare = ((0.75 if part.bare_edge else 0.12) * chamfer)[..., None]
+    surface.albedo[...] += (np.asarray(BARE_METAL, np.float32) * 0.9 - surface.albedo) * bare
+    surface.gloss[...] += (1.35 - surface.gloss) * chamfer
+    outermost = smoothstep(-1.3 / surface.scale, 0.4 / surface.scale, distance)
     surface.albedo[...] *= (1 - 0.55 * outermost)[..., None]
 
 
-def _raise_plateau(surface: Surface, plateau: Hole, *, lamp: tuple[float, float], scale: float) -> None:
-    distance, out_u, out_v = outline(surface.u, surface.v, plateau)
-    slope = 0.5 * np.exp(-(((distance + 0.1) / np.float32(max(0.45, 0.7 / scale))) ** 2))
+def _raise_plateau(surface: Surface, plateau: Hole) -> None:
+    distance = distance_to(surface.u, surface.v, plateau)
+    out_u, out_v = outward(surface.u, surface.v, plateau)
+    slope = 0.5 * np.exp(-(((distance + 0.1) / max(0.45, 0.7 / surface.scale)) ** 2))
     surface.tilt_u[...] += slope * out_u
     surface.tilt_v[...] += slope * out_v
-    away = np.clip(-(out_u * np.float32(lamp[0]) + out_v * np.float32(lamp[1])), 0, 1)
+    away = np.clip(-(out_u * surface.lamp[0] + out_v * surface.lamp[1]), 0, 1)
     shade = np.exp(-np.maximum(distance - 0.4, 0) / 1.3) * (distance > 0.0)
     surface.albedo[...] *= (1 - (0.12 + 0.33 * away) * shade)[..., None]
 
 
-def _cut(surface: Surface, hole: Hole, *, lamp: tuple[float, float], scale: float) -> None:
-    distance, out_u, out_v = outline(surface.u, surface.v, hole)
-    lip = max(0.4, 0.8 / scale)
-    rim = _inside(distance - np.float32(lip), scale) - _inside(distance, scale)
+def _cut(surface: Surface, hole: Hole) -> None:
+    """A cut-out: a chamfered lip, walls lit opposite the lamp, and below them the support, half of it in shadow."""
+    distance = distance_to(surface.u, surface.v, hole)
+    out_u, out_v = outward(surface.u, surface.v, hole)
+    lip = max(0.4, 0.8 / surface.scale)
+    rim = _inside(distance - lip, surface.scale) - _inside(distance, surface.scale)
     surface.tilt_u[...] -= 0.5 * rim * out_u
     surface.tilt_v[...] -= 0.5 * rim * out_v
-    surface.albedo[...] += (np.float32(BARE_METAL) * 0.85 - surface.albedo) * (0.7 * rim)[..., None]
+    surface.albedo[...] += (np.asarray(BARE_METAL, np.float32) * 0.85 - surface.albedo) * (0.7 * rim)[..., None]
     surface.gloss[...] += (1.4 - surface.gloss) * rim
-    surface.opening[...] = np.maximum(surface.opening, _inside(distance, scale))
-    facing = np.clip(-(out_u * np.float32(lamp[0]) + out_v * np.float32(lamp[1])), 0, 1)
+    surface.opening[...] = np.maximum(surface.opening, _inside(distance, surface.scale))
+    facing = np.clip(-(out_u * surface.lamp[0] + out_v * surface.lamp[1]), 0, 1)
     wall = smoothstep(-1.5, -0.2, distance) * (0.06 + 0.34 * facing**2)
     surface.wall[...] = np.maximum(surface.wall, np.where(distance < 0.5, wall, 0))
+    open_sky = distance_to(surface.u + 3 * surface.lamp[0], surface.v + 3 * surface.lamp[1], hole)
+    lit = smoothstep(1.2, -2.2, open_sky) * smoothstep(0.0, -2.4, distance)
+    surface.around[...] *= (1 + 1.9 * lit * surface.opening)[..., None]
 
 
-def _cast_shadow(surface: Surface, part: Part, *, lamp: tuple[float, float]) -> None:
+def _cast_shadow(surface: Surface, part: Part, distance: Plane) -> None:
     """Darken the support under the rim and on the side away from the lamp."""
-    shift_u, shift_v = np.float32(3.2 * lamp[0]), np.float32(3.2 * lamp[1])
-    shadow, _, _ = outline(surface.u + shift_u, surface.v + shift_v, body(part))
-    contact, _, _ = outline(surface.u, surface.v, body(part))
-    surface.around[...] *= (1 - 0.62 * smoothstep(3.0, -2.5, shadow))[..., None]
-    surface.around[...] *= (1 - 0.6 * np.exp(-np.maximum(contact, 0) / 1.6))[..., None]
+    shift_u, shift_v = 4.5 * surface.lamp[0], 4.5 * surface.lamp[1]
+    shadow = distance_to(surface.u + shift_u, surface.v + shift_v, body(part))
+    surface.around[...] *= (1 - 0.62 * smoothstep(3.2, -1.5, shadow))[..., None]
+    surface.around[...] *= (1 - 0.5 * np.exp(-np.maximum(distance, 0) / 1.0))[..., None]

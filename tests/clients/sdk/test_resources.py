@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from myriad import Client, MyriadError, NotDone, NotFound, ValidationFailed
+from myriad import Client, MyriadError, NotDone, NotFound, UnexpectedAnswer, ValidationFailed
 from tests.clients.sdk.fake_service import FakeService
 
 
@@ -142,3 +142,86 @@ def test_who_one_is(client: Client) -> None:
     assert me.key is not None
     assert (me.tenant.slug, me.member.role, me.key.scopes) == ("acme", "OWNER", ("read", "upload"))
     assert me.usage["images_limit"] == 1000
+
+
+def test_what_is_given_is_changed_and_the_rest_left_alone(service: FakeService, client: Client) -> None:
+    changed = {
+        "/api/v1/projects/p1": {"id": "p1", "name": "New", "kind": "ANOMALY"},
+        "/api/v1/classes/c1": {"id": "c1", "name": "dent"},
+        "/api/v1/images/i1": {"id": "i1", "filename": "a.jpg", "status": "READY"},
+        "/api/v1/members/m1": {"id": "m1", "email": "bob@acme.example", "role": "ADMIN"},
+    }
+    for path, document in changed.items():
+        service.fail("PATCH", path, 200, document)
+
+    client.projects.update("p1", name="New")
+    client.classes.update("c1", rule="Longer than 2 mm.")
+    client.images.update("i1", split="TEST", metadata={"camera": 3})
+    client.members.update("m1", role="admin")
+
+    assert [(request.path, request.json) for request in service.received] == [
+        ("/api/v1/projects/p1", {"name": "New"}),
+        ("/api/v1/classes/c1", {"rule": "Longer than 2 mm."}),
+        ("/api/v1/images/i1", {"split": "TEST", "metadata": {"camera": 3}}),
+        ("/api/v1/members/m1", {"role": "ADMIN"}),
+    ]
+
+
+def test_things_are_deleted(service: FakeService, client: Client) -> None:
+    paths = [f"/api/v1/{what}/x" for what in ("projects", "classes", "images", "members", "invitations")]
+    for path in paths:
+        service.fail("DELETE", path, 204)
+
+    client.projects.delete("x")
+    client.classes.delete("x")
+    client.images.delete("x")
+    client.members.remove("x")
+    client.invitations.revoke("x")
+
+    assert [request.path for request in service.received] == paths
+
+
+def test_invitation_token_is_given_once_and_not_shown(service: FakeService, client: Client) -> None:
+    made = {"id": "n1", "email": "bob@acme.example", "role": "LABELER", "token": "inv_canary"}
+    service.fail("POST", "/api/v1/invitations", 201, made)
+
+    invitation = client.invitations.create("bob@acme.example", role="labeler")
+
+    assert service.received[0].json == {"email": "bob@acme.example", "role": "LABELER"}
+    assert invitation.token == "inv_canary"
+    assert "canary" not in repr(invitation)
+
+
+def test_audit_trail_is_read(service: FakeService, client: Client) -> None:
+    line: dict[str, object] = {
+        "id": "e1",
+        "at": "2026-03-01T08:00:00Z",
+        "action": "key.revoked",
+        "actor_kind": "MEMBER",
+    }
+    line |= {"actor_id": "m1", "target_id": "k1", "detail": {"name": "CI"}}
+    service.fail("GET", "/api/v1/audit", 200, {"next": None, "results": [line]})
+    (event,) = client.tenant.audit()
+    assert (event.action, event.actor_id, event.target_id, event.detail) == ("key.revoked", "m1", "k1", {"name": "CI"})
+
+
+def test_images_are_registered_without_bytes(service: FakeService, client: Client, project: str) -> None:
+    results = [{"index": 0, "filename": "a.jpg", "status": "AWAITING", "image": "i1", "duplicate": False}]
+    service.fail("POST", f"/api/v1/projects/{project}/images/register", 200, {"results": results})
+    files = [{"filename": "a.jpg", "size": 1, "sha256": "0" * 64, "content_type": "image/jpeg"}]
+
+    assert client.images.register(project, files) == tuple(results)
+    assert service.received[0].json == {"files": files}
+
+
+def test_job_is_canceled(service: FakeService, client: Client) -> None:
+    service.fail("POST", "/api/v1/jobs/j1/cancel", 200, {"id": "j1", "kind": "ingest", "state": "CANCELED"})
+    assert client.jobs.cancel("j1").is_final
+
+
+@pytest.mark.parametrize("document", [[], {"items": []}, {"results": {}}, "x"])
+def test_answer_that_is_no_list_is_said(service: FakeService, client: Client, document: object) -> None:
+    service.fail("GET", "/api/v1/projects", 200, document)
+    with pytest.raises(UnexpectedAnswer) as raised:
+        client.projects.list().first()
+    assert raised.value.detail == "The server's answer is not a list."

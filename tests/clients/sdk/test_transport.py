@@ -87,6 +87,17 @@ def test_validation_error_names_its_fields(client: Client) -> None:
     )
 
 
+def test_field_that_the_detail_names_is_not_said_twice(service: FakeService, client: Client) -> None:
+    errors = [{"field": "name", "detail": "Too long."}, {"field": "kind", "detail": "Unknown."}]
+    problem = {"code": "validation_failed", "detail": "name: Too long.", "errors": errors}
+    service.fail("POST", PROJECTS, 400, problem)
+
+    with pytest.raises(ValidationFailed) as raised:
+        client.projects.create("x" * 1000, kind="detection")
+
+    assert raised.value.happened == "name: Too long. kind: Unknown."
+
+
 def test_answer_without_problem_document_still_gets_words_and_a_hint(service: FakeService, client: Client) -> None:
     service.fail("GET", PROJECTS, 502, b"<html>Bad gateway</html>", times=5)
 

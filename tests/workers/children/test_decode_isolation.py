@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from projects.domain.decoding import DecodedImage, DecodeFailure, DecodeRequest,
 from tests.workers.children import corpus
 from workers.children import decode
 from workers.children.decode import LIMITS, DecodeChild
-from workers.children.process import ChildNotStarted
+from workers.children.process import ChildLimits, ChildNotStarted, ChildProcess, Patience
 
 PROGRAMS = Path(__file__).with_name("programs")
 FRAGILE = PROGRAMS / "fragile_decode.py"
@@ -27,8 +25,7 @@ GOOD = corpus.encoded(corpus.photo(), "JPEG")
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter limits than five seconds."""
-    monkeypatch.setattr(decode, "FILE_SECONDS", 0.8)
-    monkeypatch.setattr(decode, "PATIENT_SECONDS", 2.0)
+    monkeypatch.setattr(decode, "PATIENCE", Patience(computing=0.5, idle=1, overall=60))
 
 
 @pytest.fixture(autouse=True)
@@ -69,11 +66,19 @@ def test_file_that_fails_only_after_others_is_acquitted(tmp_path: Path) -> None:
     assert codes(DecodeChild(program=FRAGILE).decode(batch_with(tmp_path, b"!SECONDSEG"))) == ["ok", "ok", "ok"]
 
 
-def test_computing_file_is_condemned_without_second_try(tmp_path: Path, quick: None) -> None:
+def test_computing_file_is_condemned_without_second_try(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     request = corpus.request(tmp_path, "bad.jpg", GOOD + b"!!!COMPUTE", "image/jpeg")
-    start = time.monotonic()
+    starts: list[Path] = []
+
+    def start(program: Path, limits: ChildLimits) -> ChildProcess:
+        starts.append(program)
+        return ChildProcess(program, limits)
+
+    monkeypatch.setattr(decode, "ChildProcess", start)
     assert codes(DecodeChild(program=FRAGILE).decode([request])) == ["decode_timeout"]
-    assert time.monotonic() - start < 2.5
+    assert len(starts) == 1
 
 
 def test_kill_from_outside_condemns_nobody(tmp_path: Path) -> None:
@@ -155,14 +160,14 @@ def test_should_stop_leaves_the_rest_untouched(tmp_path: Path) -> None:
 def test_unfit_batches_are_refused(tmp_path: Path) -> None:
     request = corpus.request(tmp_path, "a.jpg", GOOD, "image/jpeg")
     for batch in ([request] * 2, [request] * 201, [dataclasses.replace(request, key="../a")]):
-        with pytest.raises(ValueError, match="key|batch"):
+        with pytest.raises(ValueError, match=r"key|batch"):
             DecodeChild().decode(batch)
 
 
 def test_missing_and_linked_files_are_our_own_errors(tmp_path: Path) -> None:
     request = corpus.request(tmp_path, "a.jpg", GOOD, "image/jpeg")
     link = tmp_path / "link.jpg"
-    os.symlink("/etc/passwd", link)
+    link.symlink_to("/etc/passwd")
     for path in (tmp_path / "missing.jpg", link):
-        with pytest.raises(OSError, match="No such file|symbolic"):
+        with pytest.raises(OSError, match=r"No such file|symbolic"):
             DecodeChild().decode([dataclasses.replace(request, path=path)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workers.children.decode import DECODE_PROGRAM, LIMITS
-from workers.children.process import ChildDied, ChildProcess, ChildTimedOut, ChildTooLarge, folder_size
+from workers.children.decode import DECODE_PROGRAM, LIMITS, PATIENCE
+from workers.children.figures import folder_size
+from workers.children.process import ChildDied, ChildProcess, ChildTimedOut, ChildTooLarge, Patience
 
 ROOT = Path(__file__).parents[3]
 PROGRAMS = Path(__file__).with_name("programs")
@@ -67,9 +69,21 @@ def test_silence_times_out_without_computing() -> None:
         pid = child.pid
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(ChildTimedOut) as caught:
-            child.ask({}, seconds=0.2, cpu_seconds=5)
+            child.ask({}, patience=Patience(computing=5, idle=0.2, overall=5))
         assert not caught.value.by_computing
     assert gone(pid)
+
+
+def test_starved_child_is_given_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine it computes little, but it does: that is no time-out until the overall limit."""
+    with ChildProcess(DECODE_PROGRAM, LIMITS) as child:
+        os.kill(child.pid, signal.SIGSTOP)
+        start, trickle = time.monotonic(), itertools.count()
+        monkeypatch.setattr(child, "cpu_seconds", lambda: next(trickle) * 0.01)
+        with pytest.raises(ChildTimedOut) as caught:
+            child.ask({}, patience=Patience(computing=5, idle=0.2, overall=0.8))
+        assert not caught.value.by_computing
+        assert time.monotonic() - start >= 0.8
 
 
 def test_death_is_noticed_at_once() -> None:
@@ -91,7 +105,7 @@ def test_evidence_of_a_crash_is_kept_for_operators(tmp_path: Path) -> None:
         "decode_program.main()\n"
     )
     with ChildProcess(program, LIMITS) as child, pytest.raises(ChildDied) as caught:
-        child.ask({}, seconds=5, cpu_seconds=5)
+        child.ask({}, patience=PATIENCE)
     assert "Segmentation fault" in caught.value.evidence
 
 

@@ -21,9 +21,7 @@ SECRET = "postgres://owner:secret@db/myriad"
 
 
 def limits(policy: seccomp.Policy, address_space: int | None) -> ChildLimits:
-    return ChildLimits(
-        policy=policy, address_space=address_space, resident=1 << 30, file_size=1 << 20, open_files=64
-    )
+    return ChildLimits(policy=policy, address_space=address_space, resident=1 << 30, file_size=1 << 20, open_files=64)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +33,7 @@ def neighbour() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module", params=["sealed", "guarded"])
-def report(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, neighbour: int
-) -> dict[str, Any]:
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, neighbour: int) -> dict[str, Any]:
     """What the prober found under each policy."""
     scratch = tmp_path_factory.mktemp("scratch")
     arguments = [json.dumps({"scratch": str(scratch), "neighbour": neighbour})]
@@ -64,9 +60,7 @@ def test_calls_that_reach_out_are_refused(report: dict[str, Any], what: str) -> 
     assert report["found"][what] == "EPERM"
 
 
-@pytest.mark.parametrize(
-    "what", ["parent_environment", "parent_memory", "passwd", "list_root", "write_tmp"]
-)
+@pytest.mark.parametrize("what", ["parent_environment", "parent_memory", "passwd", "list_root", "write_tmp"])
 def test_files_of_others_are_out_of_reach(report: dict[str, Any], what: str) -> None:
     assert report["found"][what] == ("EPERM" if report["policy"] == "sealed" else "EACCES")
 
@@ -101,9 +95,7 @@ def test_nothing_of_the_parent_is_inherited(report: dict[str, Any]) -> None:
     assert report["greeting"]["sandboxed"] is True
 
 
-def test_unknown_machine_or_missing_landlock_refuses_to_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unknown_machine_or_missing_landlock_refuses_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail closed; only the operator's word starts it unconfined."""
     program = tmp_path / "program.py"
     program.write_text(
@@ -130,7 +122,7 @@ def test_filter_for_the_other_machine_can_be_built() -> None:
     """What cannot be run here can at least be assembled: every name has its number on both."""
     for machine in ("x86_64", "aarch64"):
         for policy in ("sealed", "guarded"):
-            program = seccomp.build(policy, machine)  # type: ignore[arg-type]  # a loop over the literals
+            program = seccomp.build(policy, machine)
             assert len(program) % 8 == 0
             assert len(program) // 8 < 4096, "the kernel takes no longer one"
     with pytest.raises(seccomp.CannotConfine, match="riscv64"):
@@ -143,9 +135,7 @@ def test_numbers_agree_with_the_headers() -> None:
     header = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
     if not header.exists():
         pytest.skip("no kernel headers here")
-    defined = dict(
-        line.split()[1:3] for line in header.read_text().splitlines() if line.startswith("#define __NR_")
-    )
+    defined = dict(line.split()[1:3] for line in header.read_text().splitlines() if line.startswith("#define __NR_"))
     for name, number in syscalls.numbers("x86_64").items():
         assert defined[f"__NR_{name}"] == str(number)
 

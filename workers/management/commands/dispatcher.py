@@ -20,16 +20,18 @@ IDLE, WAIT_FOR_LOCK, AFTER_ERROR = 0.1, 1.0, 1.0
 class Command(BaseCommand):
     help = "Hands out jobs to workers, fairly."
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **_options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        locked = False
+        locked, waits = False, False
         while not stop.is_set():
             try:
                 if not locked:
                     locked = dispatching.is_sole_dispatcher()
-                    logger.info("dispatching" if locked else "another dispatcher turns; waiting")
+                    if locked or not waits:
+                        logger.info("dispatching" if locked else "another dispatcher turns; waiting")
+                    waits = not locked
                 pause = self._turn() if locked else WAIT_FOR_LOCK
             except Error as error:
                 # The lock ends with its connection; without it, another may turn already.

@@ -25,10 +25,10 @@ def whoami(session: Session) -> None:
         "tenant": f"{me.tenant.name} ({me.tenant.id})",
         "member": f"{me.member.email}, {me.member.role}" if me.member else None,
         "key": me.key.prefix if me.key else None,
-        "scopes": me.key.scopes if me.key else None,
+        "scopes": (me.key.scopes or "all that the member may do") if me.key else None,
     }
     for what in _COUNTED:
-        if (used := me.usage.get(f"{what}_used")) is not None:
+        if (used := me.usage.get(f"{what}_used", me.usage.get(what))) is not None:
             lines[what] = f"{as_text(used)} of {as_text(me.usage.get(f'{what}_limit'))}"
     session.shown(me, lines)
 
@@ -109,6 +109,7 @@ def create_invitation(session: Session, email: str, role: str) -> None:
     """Invite someone and print the token, this once."""
     made = session.client.invitations.create(email, role=role)
     session.made(made, f"Invitation of {email} as {made.role} made: {made.id}\n{made.token}", made.token)
+    session.note("Keep it; it is not shown again.")
 
 
 @invitation.command("list")

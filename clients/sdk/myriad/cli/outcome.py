@@ -60,8 +60,7 @@ def tell(session: Session, error: MyriadError) -> None:
         if error.report is not None:
             document["report"] = error.report.to_json()
         session.document(document)
-    what = [error.detail, *(f"{field.field}: {field.detail}" for field in error.errors)]
-    _line("error: " + " ".join(part for part in what if part))
+    _line("error: " + error.happened)
     if error.hint:
         _line("  hint: " + error.hint)
     if error.request_id:

@@ -97,7 +97,6 @@ class _Upload:
     def run(self, on_progress: OnUpload | None) -> UploadReport:
         started = time.monotonic()
         storage = Storage(
-            connections=self._parallel,
             retry=self._transport.retry,
             timeout=self._transport.timeout,
             stop=self._stop,
@@ -105,24 +104,28 @@ class _Upload:
         senders = ThreadPoolExecutor(self._parallel, thread_name_prefix="myriad-send")
         batches = ThreadPoolExecutor(_BATCHES, thread_name_prefix="myriad-batch")
         feeder = ThreadPoolExecutor(1, thread_name_prefix="myriad-feed")
+
+        def tidy(_: Future[None]) -> None:
+            senders.shutdown()
+            storage.close()
+
         feeding = feeder.submit(self._feed, storage, senders, batches)
+        feeding.add_done_callback(tidy)
         try:
-            while not feeding.done():
-                wait([feeding], timeout=_TELL_SECONDS)
+            ended = False
+            while not ended:
+                ended = bool(wait([feeding], timeout=_TELL_SECONDS).done)
                 if on_progress is not None:
                     on_progress(self._ledger.progress())
         except BaseException:
             self._stop.set()
             senders.shutdown(wait=False, cancel_futures=True)
-            # A thread may be waiting for an answer that does not come; whoever interrupts does not wait with
-            # it.
+            # A thread may wait for an answer that does not come; whoever interrupts does not wait with it.
             wait([feeding], timeout=_LEAVE_SECONDS)
             raise
         finally:
             for pool in (feeder, batches, senders):
                 pool.shutdown(wait=feeding.done())
-            if feeding.done():
-                storage.close()
         return self._outcome(feeding, time.monotonic() - started)
 
     def _outcome(self, feeding: Future[None], seconds: float) -> UploadReport:

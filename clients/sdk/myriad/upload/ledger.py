@@ -116,7 +116,7 @@ class Ledger:
         if place not in self._same_as:
             return first
         outcome = Outcome.DUPLICATE if first.outcome in _FINE else first.outcome
-        return replace(first, name=file.name, outcome=outcome)
+        return replace(first, name=file.name, size=file.size, outcome=outcome)
 
 
 def _of(results: Iterable[FileResult], outcome: Outcome) -> tuple[FileResult, ...]:

@@ -156,3 +156,30 @@ def test_invitation_is_accepted_with_a_password_from_standard_input(
 def test_version_and_help(myriad: Myriad) -> None:
     assert myriad("--version").out == f"myriad, version {__version__}\n"
     assert myriad("image", "upload", "--help").out.startswith("Usage: myriad image upload [OPTIONS] DIR...")
+
+
+def test_password_is_asked_for_without_a_pipe(
+    service: FakeService, myriad: Myriad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda _: "correct horse")
+    accepted = myriad("invitation", "accept", "good-token", "--name", "Bob")
+    assert accepted.out == (
+        "Welcome to Acme Casings as LABELER. Your API key, for MYRIAD_API_KEY:\nmyr_first000_shown\n"
+    )
+    assert service.received[0].json["password"] == "correct horse"
+
+
+def test_members_and_invitations_are_listed_and_made(service: FakeService, myriad: Myriad) -> None:
+    bob = {"id": "n1", "email": "bob@acme.example", "role": "LABELER", "token": "inv_shown_once"}
+    member = {"id": "m1", "email": "alice@acme.example", "name": "Alice", "role": "OWNER"}
+    service.fail("POST", "/api/v1/invitations", 201, bob)
+    service.fail("GET", "/api/v1/invitations", 200, {"next": None, "results": [bob]})
+    service.fail("GET", "/api/v1/members", 200, {"next": None, "results": [member]})
+    service.fail("DELETE", "/api/v1/invitations/n1", 204)
+
+    made = myriad("invitation", "create", "bob@acme.example", "--role", "labeler")
+    assert made.out == "Invitation of bob@acme.example as LABELER made: n1\ninv_shown_once\n"
+    assert made.err == "Keep it; it is not shown again.\n"
+    assert myriad("invitation", "list", "-q").out.split() == ["n1", "bob@acme.example", "LABELER", "-", "-"]
+    assert myriad("member", "list", "-q").out.split() == ["m1", "alice@acme.example", "Alice", "OWNER"]
+    assert myriad("invitation", "revoke", "n1").out == "Invitation n1 revoked.\n"

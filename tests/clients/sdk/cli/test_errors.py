@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from myriad import Client
-from tests.clients.sdk.conftest import Myriad
+from tests.clients.sdk.conftest import QUICK, Myriad
 from tests.clients.sdk.fake_service import FakeService
 
 PROJECTS = "/api/v1/projects"
@@ -13,7 +13,7 @@ PROJECTS = "/api/v1/projects"
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("myriad.cli.session.Client", lambda: Client(pause=lambda _: None))
+    monkeypatch.setattr("myriad.cli.session.Client", lambda: Client(retry=QUICK, pause=lambda _: None))
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from myriad import Client
-from tests.clients.sdk.conftest import Myriad
+from tests.clients.sdk.conftest import QUICK, Myriad
 from tests.clients.sdk.fake_service import KEY, FakeService
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("myriad.cli.session.Client", lambda: Client(pause=lambda _: None))
+    monkeypatch.setattr("myriad.cli.session.Client", lambda: Client(retry=QUICK, pause=lambda _: None))
 
 
 def test_folder_is_uploaded_and_ingested(myriad: Myriad, project: str, folder: Path) -> None:
@@ -175,3 +175,34 @@ def test_whole_process_speaks_json_on_standard_output_only(service: FakeService,
     assert out.startswith('{"project":')
     assert out.count("\n") == 1
     assert KEY not in out
+
+
+def test_long_list_of_problems_is_cut(myriad: Myriad, project: str, tmp_path: Path) -> None:
+    for number in range(25):
+        (tmp_path / f"{number:02}.gif").write_bytes(b"%d" % number)
+    ended = myriad("image", "upload", str(tmp_path), "--project", project)
+    lines = ended.err.splitlines()
+    assert (ended.code, lines[-1]) == (4, "And 5 more; --json lists all.")
+    assert lines[:2] == ["00.gif is no image. (unsupported_type)", "  hint: Send JPEG."]
+
+
+def test_table_and_coco_exclude_each_other(myriad: Myriad, project: str, folder: Path) -> None:
+    ended = myriad("image", "upload", str(folder), "-p", project, "--coco", "--metadata", "x.csv")
+    assert (ended.code, ended.err.splitlines()[0]) == (2, "error: --coco and --metadata exclude each other.")
+
+
+def test_quiet_says_only_what_came_of_it(myriad: Myriad, project: str, folder: Path) -> None:
+    (folder / "5.jpg").write_bytes(b"")
+    ended = myriad("image", "upload", str(folder), "-p", project, "-q")
+    assert (ended.out, ended.err) == ("Files: 9 uploaded, 1 rejected. Images: 9 ready.\n", "")
+
+
+def test_key_does_not_show_in_a_traceback(
+    service: FakeService, myriad: Myriad, project: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fixture looks for the key in all that is said."""
+    monkeypatch.setenv("MYRIAD_DEBUG", "1")
+    service.fail("POST", "/api/v1/projects/[^/]+/uploads", 503, times=5)
+    ended = myriad("image", "upload", str(folder), "--project", project)
+    assert ended.code == 8
+    assert "Traceback (most recent call last):" in ended.err

@@ -10,10 +10,41 @@ from typing import IO, Any
 sys.path.append(str(Path(__file__).resolve().parents[4]))
 
 from workers.children import decode_program
-from workers.children.image_decoding import Decoded
+from workers.children.image_decoding import Decoded, decode
 
-_sound_decode = decode_program.decode
 _files_seen = 0
+
+
+def compute() -> None:
+    """Never end."""
+    while True:
+        pass
+
+
+def crash() -> None:
+    """Die as a decoder with a bug dies."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def crash_later() -> None:
+    """Die of what earlier files have left behind."""
+    if _files_seen > _REHEARSED + 1:
+        crash()
+
+
+def fail() -> None:
+    """Meet an error that nobody thought of."""
+    raise RuntimeError("an error inside the program")
+
+
+HABITS = {
+    b"!!SEGFAULT": crash,
+    b"!SECONDSEG": crash_later,
+    b"!!!COMPUTE": compute,
+    b"!!!!!SLEEP": lambda: time.sleep(60),
+    b"!!!!!HOARD": lambda: bytearray(600 << 20),
+    b"!!!!!RAISE": fail,
+}
 
 
 def fragile(source: IO[bytes], *, stored: IO[bytes], **options: Any) -> Any:
@@ -22,29 +53,18 @@ def fragile(source: IO[bytes], *, stored: IO[bytes], **options: Any) -> Any:
     _files_seen += 1
     source.seek(0)
     marker = source.read()[-10:]
-    if marker == b"!!SEGFAULT":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if marker == b"!SECONDSEG" and _files_seen > _REHEARSED + 1:
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if marker == b"!!!COMPUTE":
-        while True:
-            pass
-    if marker == b"!!!!!SLEEP":
-        time.sleep(60)
-    if marker == b"!!!!!HOARD":
-        bytearray(600 << 20)
+    if marker in HABITS:
+        HABITS[marker]()
     if marker == b"!!!!!!!LIE":
         return Decoded("text/html", 64, 48, "0" * 16, 1)
     if marker == b"!OTHERFILE":
         stored.write(b"<html>")
         return Decoded("image/png", 64, 48, "0" * 16, 1)
-    if marker == b"!!!!!RAISE":
-        raise RuntimeError("an error inside the program")
-    return _sound_decode(source, stored=stored, **options)
+    return decode(source, stored=stored, **options)
 
 
 _REHEARSED = 10  # five pictures before the doors shut, five after
 
 if __name__ == "__main__":
-    decode_program.decode = fragile
+    setattr(decode_program, "decode", fragile)  # noqa: B010 - a name that it imports, not its own
     decode_program.main()

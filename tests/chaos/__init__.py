@@ -1,0 +1,1 @@
+"""What happens when parts of the service die. Each test ends with every image ready, once."""

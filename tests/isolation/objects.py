@@ -1,0 +1,77 @@
+"""Calls by which one tenant's credentials would reach another's objects, and what is there to be reached."""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from django.conf import settings
+
+from projects.domain.images import image_key
+from tenants import storage
+from tenants.storage import TenantStorage
+from tests.isolation.world import World
+
+BUCKET = "myriad"
+STORED = hashlib.sha256(b"acme stored").hexdigest()
+Probe = Callable[[Any, str, str], Any]
+
+# (client, another's prefix, own prefix) → a call that must be refused.
+PROBES: dict[str, Probe] = {
+    "get": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + image_key(STORED)),
+    "head": lambda s3, theirs, _: s3.head_object(Bucket=BUCKET, Key=theirs + image_key(STORED)),
+    "put": lambda s3, theirs, _: s3.put_object(Bucket=BUCKET, Key=theirs + "incoming/x", Body=b"x"),
+    "overwrite": lambda s3, theirs, _: s3.put_object(Bucket=BUCKET, Key=theirs + image_key(STORED), Body=b"x"),
+    "copy out": lambda s3, theirs, own: s3.copy_object(
+        Bucket=BUCKET, Key=own + "incoming/loot", CopySource=f"{BUCKET}/{theirs}{image_key(STORED)}"
+    ),
+    "copy in": lambda s3, theirs, own: s3.copy_object(
+        Bucket=BUCKET, Key=theirs + "incoming/gift", CopySource=f"{BUCKET}/{own}incoming/x"
+    ),
+    "copy a part out": lambda s3, theirs, own: s3.upload_part_copy(
+        Bucket=BUCKET,
+        Key=own + "incoming/loot",
+        PartNumber=1,
+        UploadId=s3.create_multipart_upload(Bucket=BUCKET, Key=own + "incoming/loot")["UploadId"],
+        CopySource=f"{BUCKET}/{theirs}{image_key(STORED)}",
+    ),
+    "delete": lambda s3, theirs, _: s3.delete_object(Bucket=BUCKET, Key=theirs + image_key(STORED)),
+    "list": lambda s3, theirs, _: s3.list_objects_v2(Bucket=BUCKET, Prefix=theirs),
+    "list, old way": lambda s3, theirs, _: s3.list_objects(Bucket=BUCKET, Prefix=theirs),
+    "list all tenants": lambda s3, _, __: s3.list_objects_v2(Bucket=BUCKET, Prefix="t/", Delimiter="/"),
+    "list without a prefix": lambda s3, _, __: s3.list_objects_v2(Bucket=BUCKET),
+    "list versions": lambda s3, theirs, _: s3.list_object_versions(Bucket=BUCKET, Prefix=theirs),
+    "list uploads": lambda s3, _, __: s3.list_multipart_uploads(Bucket=BUCKET),
+    "begin an upload in parts": lambda s3, theirs, _: s3.create_multipart_upload(Bucket=BUCKET, Key=theirs + "x"),
+    "tags": lambda s3, theirs, _: s3.get_object_tagging(Bucket=BUCKET, Key=theirs + image_key(STORED)),
+    "tag": lambda s3, theirs, _: s3.put_object_tagging(
+        Bucket=BUCKET, Key=theirs + image_key(STORED), Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}
+    ),
+    "access list": lambda s3, theirs, _: s3.get_object_acl(Bucket=BUCKET, Key=theirs + image_key(STORED)),
+    "give access": lambda s3, theirs, _: s3.put_object_acl(
+        Bucket=BUCKET, Key=theirs + image_key(STORED), ACL="public-read"
+    ),
+    "read the policy": lambda s3, _, __: s3.get_bucket_policy(Bucket=BUCKET),
+    "write a policy": lambda s3, _, __: s3.put_bucket_policy(Bucket=BUCKET, Policy="{}"),
+    "buckets": lambda s3, _, __: s3.create_bucket(Bucket="loot"),
+}
+
+
+def client(tenant_id: uuid.UUID) -> Any:
+    """The very client with which the server and its jobs work for a tenant."""
+    return TenantStorage(tenant_id)._client
+
+
+def refused(probe: Probe, s3: Any, world: World) -> str:
+    with pytest.raises(ClientError) as caught:
+        probe(s3, f"t/{world.acme.tenant}/", f"t/{world.bolt.tenant}/")
+    return str(caught.value.response["Error"]["Code"])
+
+
+def acmes_objects(world: World) -> dict[str, bytes]:
+    """All that Acme has in S3, as the bucket's owner sees it."""
+    s3 = storage._new_session_client("s3", settings.S3_ENDPOINT_URL, **settings.S3_ADMIN_CREDENTIALS)
+    listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"t/{world.acme.tenant}/").get("Contents", [])
+    return {entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in listed}

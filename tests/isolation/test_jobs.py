@@ -1,0 +1,252 @@
+"""Background work: a job reaches what its own tenant has, whatever its row, its spec or its message name."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from projects.domain.ingest import INGEST
+from projects.models import Image, Project
+from tenants import jobs
+from tenants.jobs import JobContext, JobFailed, Kind, LeaseLost
+from tenants.models import Job
+from tenants.scope import scope_or_none, tenant_scope
+from tests.isolation.guards import Guards
+from tests.isolation.objects import PROBES, acmes_objects, client, refused
+from tests.isolation.world import Holdings, World, state_of
+from workers.children.decode import DecodeChild
+from workers.domain import dispatching, leases
+from workers.domain.execution import Children, Context, execute_job
+from workers.domain.leases import Lease
+
+# For each kind of job, a spec that names a tenant's things. A kind without one fails.
+SPECS: dict[str, Callable[[Holdings], dict[str, Any]]] = {
+    INGEST: lambda named: {
+        "project": str(named.project),
+        "images": [str(image) for image in (named.arrived, named.awaiting, named.image)],
+    },
+}
+KINDS = pytest.mark.parametrize("kind", sorted(SPECS))
+
+
+@pytest.fixture
+def handled(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[JobContext], dict[str, Any]]], None]:
+    """Registers a handler as the kind "probe", for the length of the test."""
+
+    def register(handler: Callable[[JobContext], dict[str, Any]]) -> None:
+        kind = Kind(name="probe", handler=handler, pool="cpu", lane=Job.Lane.SHORT, max_attempts=1)
+        monkeypatch.setitem(jobs._kinds, "probe", kind)
+
+    return register
+
+
+def dispatched(kind: str, owner: Holdings, spec: dict[str, Any]) -> uuid.UUID:
+    """A new job of a tenant's, as if the dispatcher had just given it out."""
+    with tenant_scope(owner.tenant):
+        known = jobs.kind_named(kind)
+        job = Job.objects.create(
+            kind=kind, key=str(uuid.uuid4()), spec=spec, pool=known.pool, lane=known.lane,
+            max_attempts=known.max_attempts, attempts=1, state=Job.State.DISPATCHED,
+        )
+    with connections["maint"].cursor() as cursor:
+        cursor.execute("UPDATE tenants_tenantqueue SET running = 9")
+    return job.id
+
+
+def done(job_id: uuid.UUID, owner: Holdings) -> Job:
+    """The job as it stands after one attempt."""
+    execute_job(job_id=job_id, worker="isolation")
+    with tenant_scope(owner.tenant):
+        return Job.objects.get(id=job_id)
+
+
+def lease_of(holdings: Holdings) -> Lease:
+    """A worker's hold on the tenant's job that waits."""
+    while (claimed := dispatching.claim(pool="cpu", short_only=False)) is not None:
+        if claimed == holdings.job:
+            lease = leases.take_lease(job_id=claimed, worker="isolation")
+            assert lease is not None
+            return lease
+    pytest.fail("the job was not given out")
+
+
+def test_every_kind_of_job_is_probed() -> None:
+    assert {kind.name for kind in jobs.registered_kinds()} == set(SPECS)
+
+
+@KINDS
+def test_a_job_whose_spec_names_anothers_things_finds_nothing(kind: str, guarded_world: World, guards: Guards) -> None:
+    world = guarded_world
+    ids = [dispatched(kind, world.bolt, SPECS[kind](named)) for named in (world.acme, Holdings.nowhere())]
+    before, objects = state_of(world.acme.tenant), acmes_objects(world)
+    foreign, missing = (done(job_id, world.bolt) for job_id in ids)
+    told = (foreign.state, foreign.result, foreign.error) != (missing.state, missing.result, missing.error)
+    changed = state_of(world.acme.tenant) != before or acmes_objects(world) != objects
+    assert (told or changed) is (guards is Guards.NONE)
+
+
+@KINDS
+def test_a_job_run_in_anothers_name_reaches_neither(
+    kind: str, guarded_world: World, guards: Guards, tmp_path: Path
+) -> None:
+    """Acme's job, by a worker that takes it for Bolt's."""
+    world = guarded_world
+    lease = lease_of(world.acme)
+    assert lease.kind == kind
+    before = {holdings.tenant: state_of(holdings.tenant) for holdings in (world.acme, world.bolt)}
+    objects = acmes_objects(world)
+    context = Context(replace(lease, tenant_id=world.bolt.tenant), tmp_path, Children(decoder=DecodeChild()))
+    try:
+        jobs.kind_named(kind).handler(context)
+    except LeaseLost:
+        assert guards is not Guards.NONE
+    changed = {tenant for tenant, state in before.items() if state_of(tenant) != state}
+    assert changed == ({world.acme.tenant} if guards is Guards.NONE else set())
+    assert acmes_objects(world) == objects
+
+
+@KINDS
+def test_the_same_job_in_its_own_name_does_its_work(kind: str, world: World) -> None:
+    """So that the refusals above are about whose job it is."""
+    before = state_of(world.acme.tenant)
+    lease = lease_of(world.acme)
+    with tenant_scope(world.acme.tenant):
+        Job.objects.filter(id=lease.job_id).update(state=Job.State.DISPATCHED)
+    assert execute_job(job_id=lease.job_id, worker="isolation") == "SUCCEEDED"
+    assert state_of(world.acme.tenant) != before
+    with tenant_scope(world.acme.tenant):
+        assert Image.objects.get(id=world.acme.arrived).status == Image.Status.READY
+
+
+HOLDS: dict[str, Callable[[Lease], Any]] = {
+    "renew": lambda lease: leases.renew(lease, progress={"done": 1, "total": 1, "message": ""}),
+    "succeed": lambda lease: leases.succeed(lease, result={}, progress={}),
+    "fail": lambda lease: leases.fail(lease, error={"code": "x", "message": "x", "hint": "x"}),
+    "cancel": leases.end_canceled,
+    "give back": leases.give_back,
+    "retry": lambda lease: leases.retry_later(lease, traceback="x"),
+    "publish": lambda lease: leases.publishing(lease).__enter__(),
+}
+
+
+@pytest.mark.parametrize("use", [pytest.param(use, id=name) for name, use in HOLDS.items()])
+def test_a_lease_in_anothers_name_holds_nothing(use: Callable[[Lease], Any], world: World) -> None:
+    lease = lease_of(world.acme)
+    before = state_of(world.acme.tenant)
+    with pytest.raises(LeaseLost):
+        use(replace(lease, tenant_id=world.bolt.tenant))
+    assert state_of(world.acme.tenant) == before
+
+
+def test_a_message_that_names_a_job_which_is_not_due_does_nothing(world: World) -> None:
+    before = state_of(world.acme.tenant)
+    for job_id in (world.acme.job, uuid.uuid4(), world.acme.project):
+        assert execute_job(job_id=job_id, worker="isolation") is None
+    assert state_of(world.acme.tenant) == before
+
+
+def test_the_same_work_of_two_tenants_is_two_jobs(world: World) -> None:
+    """The key of a job tells one tenant nothing of another's jobs."""
+    with tenant_scope(world.bolt.tenant):
+        job, new = jobs.enqueue(kind=INGEST, key="acme batch", spec={})
+        assert (new, job.tenant_id) == (True, world.bolt.tenant)
+
+
+Register = Callable[[Callable[[JobContext], dict[str, Any]]], None]
+
+
+def test_a_job_that_forgot_its_scope_raises_and_reads_nothing(handled: Register, world: World) -> None:
+    seen: list[Any] = []
+
+    def forgetful(context: JobContext) -> dict[str, Any]:
+        seen.append(scope_or_none())
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM projects_image")
+            seen.append(cursor.fetchone())
+        return {"images": Image.objects.count()}
+
+    handled(forgetful)
+    job = done(dispatched("probe", world.acme, {}), world.acme)
+    assert seen == [None, (0,)]
+    assert (job.state, job.result) == (Job.State.FAILED, None)
+    assert "tenants.scope.NoScope" in job.traceback
+    assert job.error["code"] == "job_crashed"
+    assert "scope" not in str(job.error)
+
+
+def test_a_job_that_enters_anothers_scope_while_in_its_own_fails(handled: Register, world: World) -> None:
+    def wanderer(context: JobContext) -> dict[str, Any]:
+        with context.publishing(), tenant_scope(world.acme.tenant):
+            return {"projects": Project.objects.count()}
+
+    handled(wanderer)
+    job = done(dispatched("probe", world.bolt, {}), world.bolt)
+    assert (job.state, job.result) == (Job.State.FAILED, None)
+    assert "tenants.scope.ForeignScope" in job.traceback
+
+
+def test_one_workers_thread_keeps_nothing_from_job_to_job(handled: Register, world: World) -> None:
+    def look(context: JobContext) -> dict[str, Any]:
+        assert scope_or_none() is None
+        with tenant_scope(context.tenant_id):
+            return {"tenants": sorted({str(project.tenant_id) for project in Project.objects.all()})}
+
+    handled(look)
+    for holdings in (world.acme, world.bolt, world.acme):
+        assert done(dispatched("probe", holdings, {}), holdings).result == {"tenants": [str(holdings.tenant)]}
+
+
+def test_a_jobs_storage_credentials_reach_no_other_prefix(handled: Register, world: World) -> None:
+    before = acmes_objects(world)
+
+    def thief(context: JobContext) -> dict[str, Any]:
+        s3 = client(context.tenant_id)
+        return {name: refused(probe, s3, world) for name, probe in PROBES.items()}
+
+    handled(thief)
+    job = done(dispatched("probe", world.bolt, {}), world.bolt)
+    assert job.state == Job.State.SUCCEEDED, job.traceback
+    assert set(job.result) == set(PROBES)
+    assert set(job.result.values()) <= {"AccessDenied", "403"}
+    assert acmes_objects(world) == before
+
+
+def _well(_: JobContext) -> dict[str, Any]:
+    return {}
+
+
+def _badly(_: JobContext) -> dict[str, Any]:
+    raise JobFailed("bad", "It is bad.", hint="Do better.")
+
+
+def _wrongly(_: JobContext) -> dict[str, Any]:
+    raise ZeroDivisionError
+
+
+def _canceled(context: JobContext) -> dict[str, Any]:
+    raise jobs.Stopped
+
+
+@pytest.mark.parametrize("end", [_well, _badly, _wrongly, _canceled])
+def test_a_jobs_folder_bears_its_tenant_and_dies_with_it(
+    end: Callable[[JobContext], dict[str, Any]], handled: Register, world: World, tmp_path: Path
+) -> None:
+    folders: list[Path] = []
+
+    def work(context: JobContext) -> dict[str, Any]:
+        folders.append(context.scratch)
+        assert str(context.tenant_id) in context.scratch.name
+        assert context.scratch.stat().st_mode & 0o077 == 0
+        (context.scratch / "deep").mkdir()
+        (context.scratch / "deep" / "loot").write_text("acme")
+        return end(context)
+
+    handled(work)
+    done(dispatched("probe", world.acme, {}), world.acme)
+    done(dispatched("probe", world.bolt, {}), world.bolt)
+    assert len(set(folders)) == 2
+    assert not any(folder.exists() for folder in folders)

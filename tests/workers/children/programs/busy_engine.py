@@ -1,0 +1,114 @@
+"""The engine program with operations that do something, some of them badly.
+
+They are typed loosely: their types would import what has to come after the sandbox.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).resolve().parents[4]))
+
+from workers.children import engine_program
+
+
+def train(pack: Any) -> None:
+    """Count together, one step for all; each run says how far it is to go."""
+    step = {run.run_id: 0 for run in pack}
+    while running := [run for run in pack if not run.ended]:
+        for run in running:
+            if run.should_stop():
+                run.leave()
+                continue
+            step[run.run_id] += 1
+            done, total = step[run.run_id], run.parameters["steps"]
+            run.progress(done, total, message="training", losses={"box": 1 / done, "class": 0.5})
+            if done % 5 == 0:
+                run.checkpoint(f"state {done}".encode(), step=done)
+            if done == total:
+                run.finish({"steps": done, "packed_with": len(pack)}, {"doubled": run.arrays["x"] * 2})
+        time.sleep(0.01)
+
+
+def crash(run: Any) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(20)
+
+
+def fail_by_a_bug(run: Any) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+def run_out_of_memory(run: Any) -> None:
+    raise MemoryError
+
+
+def refuse(run: Any) -> None:
+    run.fail("too_few_images", "There are 3 images; 10 are needed.", hint="Add images.")
+
+
+def hoard(run: Any) -> None:
+    kept = [bytearray(64 << 20) for _ in range(12)]
+    time.sleep(20)
+    run.finish({"kept": len(kept)})
+
+
+def fill(run: Any) -> None:
+    for number in range(40):
+        (run.scratch / str(number)).write_bytes(os.urandom(1 << 20))
+        time.sleep(0.02)
+    time.sleep(20)
+
+
+def use_scratch(run: Any) -> None:
+    (run.scratch / "own").write_text("x")
+    run.finish({"files": sorted(path.name for path in run.scratch.iterdir()), "at": str(run.scratch)})
+
+
+def reach_out(run: Any) -> None:
+    told = {}
+    actions: dict[str, Callable[[], object]] = {
+        "socket": socket.socket,
+        "environment": lambda: Path(f"/proc/{os.getppid()}/environ").read_bytes(),
+        "passwd": lambda: Path("/etc/passwd").read_bytes(),
+        "settings": lambda: Path(run.parameters["settings"]).read_bytes(),
+    }
+    for name, action in actions.items():
+        try:
+            action()
+            told[name] = "done"
+        except OSError as error:
+            told[name] = type(error).__name__
+    run.finish({"told": told, "environment": sorted(os.environ)})
+
+
+WRONGS: dict[str, Callable[[Any], object]] = {
+    "crash": crash,
+    "raise": fail_by_a_bug,
+    "silence": lambda _: None,
+    "memory": run_out_of_memory,
+    "refuse": refuse,
+    "hoard": hoard,
+    "fill": fill,
+    "stubborn": lambda _: time.sleep(20),
+    "hold the lock": lambda _: ctypes.PyDLL(None).sleep(20),
+    "scratch": use_scratch,
+    "reach out": reach_out,
+}
+
+
+def misbehave(pack: Any) -> None:
+    """Do the wrong that the parameters ask for."""
+    (run,) = pack
+    WRONGS[run.parameters["wrong"]](run)
+
+
+if __name__ == "__main__":
+    usual = {"ping": "workers.children.engine_operations:ping"}
+    engine_program.main(usual | {"train": "__main__:train", "misbehave": "__main__:misbehave"})
