@@ -12,7 +12,7 @@ import json
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -137,13 +137,19 @@ class TenantStorage:
         parameters = self._object(key) | {"UploadId": upload_id, "PartNumber": number}
         return self._public.generate_presigned_url("upload_part", Params=parameters, ExpiresIn=UPLOAD_SECONDS)
 
-    def uploaded_parts(self, key: str, *, upload_id: str) -> dict[int, tuple[int, str]]:
-        """What has arrived: part number → (bytes, ETag). Raises ObjectMissing when the upload is gone."""
+    def uploaded_parts(
+        self, key: str, *, upload_id: str, sizes: Mapping[int, int] | None = None
+    ) -> dict[int, tuple[int, str]]:
+        """What has arrived: part number → (bytes, ETag). Raises ObjectMissing when the upload is gone.
+
+        SeaweedFS lists every attempt at a part, where S3 knows the last: one of the bytes that `sizes` says comes first.
+        """
         with _translated("list parts"):
             pages = self._client.get_paginator("list_parts").paginate(**self._object(key), UploadId=upload_id)
-            return {
-                part["PartNumber"]: (part["Size"], part["ETag"]) for page in pages for part in page.get("Parts", [])
-            }
+            listed = [part for page in pages for part in page.get("Parts", [])]
+        wanted = sizes or {}
+        listed.sort(key=lambda part: (part["Size"] == wanted.get(part["PartNumber"]), part["LastModified"]))
+        return {part["PartNumber"]: (part["Size"], part["ETag"]) for part in listed}
 
     def finish_multipart(self, key: str, *, upload_id: str, parts: dict[int, tuple[int, str]]) -> None:
         listed = [{"PartNumber": number, "ETag": etag} for number, (_, etag) in sorted(parts.items())]

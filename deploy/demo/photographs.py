@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.demo.casings import write_coco
 from deploy.demo.stack import DemoFailed
 
 COUNT = 60
@@ -21,8 +22,6 @@ class Photographs:
 
 def casings(folder: Path) -> Photographs:
     """Generates the casings into `folder`."""
-    from deploy.demo.casings import write_coco
-
     write_coco(folder, count=COUNT, seed=0)
     return from_coco(folder)
 

@@ -91,18 +91,17 @@ def _way_in(storage: TenantStorage, image: Image, by: Principal) -> dict[str, An
 
 
 def _parts(storage: TenantStorage, image: Image, by: Principal) -> dict[str, Any]:
-    key = incoming_key(image.id)
+    key, sizes = incoming_key(image.id), part_sizes(image.size)
     there: dict[int, tuple[int, str]] = {}
     if image.multipart_id:
         try:
-            there = storage.uploaded_parts(key, upload_id=image.multipart_id)
+            there = storage.uploaded_parts(key, upload_id=image.multipart_id, sizes=sizes)
         except ObjectMissing:
             image.multipart_id = ""
     if not image.multipart_id:
         image.multipart_id = storage.start_multipart(key, content_type=image.content_type)
         with tenant_scope(by.tenant_id):
             Image.objects.filter(id=image.id).update(multipart_id=image.multipart_id)
-    sizes = part_sizes(image.size)
     parts = [
         {
             "number": number,
@@ -149,10 +148,10 @@ def _arrived(storage: TenantStorage, awaited: Iterable[Image]) -> set[uuid.UUID]
 
 def _finish_parts(storage: TenantStorage, image: Image) -> None:
     """Puts the parts together when all have arrived; otherwise leaves them for more."""
-    key = incoming_key(image.id)
+    key, sizes = incoming_key(image.id), part_sizes(image.size)
     try:
-        there = storage.uploaded_parts(key, upload_id=image.multipart_id)
-        if {number: size for number, (size, _) in there.items()} == part_sizes(image.size):
+        there = storage.uploaded_parts(key, upload_id=image.multipart_id, sizes=sizes)
+        if {number: size for number, (size, _) in there.items()} == sizes:
             storage.finish_multipart(key, upload_id=image.multipart_id, parts=there)
     except ObjectMissing:
         # Put together by an earlier call that did not live to say so: the listing will show the object.

@@ -15,10 +15,10 @@ import psycopg2
 import pytest
 from django.db import connections
 from django.test import override_settings
-from psycopg2.extensions import connection as Connection
+from psycopg2 import extensions
 
 from tests.isolation.guards import Guards, disable_manager, disable_row_security
-from tests.isolation.world import World, furnish
+from tests.isolation.world import World, furnish, stock
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Furnished:
 
 
 @pytest.fixture(scope="session")
-def furnished(template: str, admin: Connection, django_db_blocker: Any) -> Furnished:
+def furnished(template: str, admin: extensions.connection, django_db_blocker: Any) -> Furnished:
     guarded, unguarded = (f"isolation_{os.getpid()}_{kind}" for kind in ("guarded", "unguarded"))
     _copy(admin, template, guarded)
     quick = override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
@@ -55,7 +55,14 @@ def world(furnished: Furnished, django_db_blocker: Any) -> Iterator[World]:
 
 
 @pytest.fixture
-def superuser(world: World, furnished: Furnished) -> Iterator[Connection]:
+def restocked(world: World) -> Iterator[None]:
+    """For tests that ingest what Acme has uploaded: databases are put back, objects are not."""
+    yield
+    stock(world.acme.tenant, "acme", awaiting=world.acme.awaiting, arrived=world.acme.arrived)
+
+
+@pytest.fixture
+def superuser(world: World, furnished: Furnished) -> Iterator[extensions.connection]:
     """The superuser's connection to the test's database; what it does is rolled back."""
     with closing(psycopg2.connect(address("ADMIN", furnished.guarded))) as connection:
         yield connection
@@ -98,7 +105,7 @@ def _entered(name: str) -> Iterator[None]:
         connections.close_all()
 
 
-def _copy(admin: Connection, source: str, name: str) -> None:
+def _copy(admin: extensions.connection, source: str, name: str) -> None:
     with admin.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE {source} OWNER myriad_owner")
 

@@ -32,9 +32,9 @@ class Guards(Enum):
 def disable_manager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes our managers, query sets and models what Django's are: no filter, no check."""
     monkeypatch.setattr(TenantManager, "get_queryset", BaseManager.get_queryset)
-    monkeypatch.setattr(TenantQuerySet, "_check", lambda self: None)
+    monkeypatch.setattr(TenantQuerySet, "_check", lambda _self: None)
     monkeypatch.setattr(TenantQuerySet, "bulk_create", models.QuerySet.bulk_create)
-    monkeypatch.setattr(TenantModel, "_refuse_foreign", lambda self: None)
+    monkeypatch.setattr(TenantModel, "_refuse_foreign", lambda _self: None)
 
 
 def disable_row_security(owner_url: str) -> None:

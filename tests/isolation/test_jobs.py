@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from projects.domain.ingest import INGEST
 from projects.models import Image, Project
@@ -17,9 +17,10 @@ from tenants.models import Job
 from tenants.scope import scope_or_none, tenant_scope
 from tests.isolation.guards import Guards
 from tests.isolation.objects import PROBES, acmes_objects, client, refused
+from tests.isolation.working import dispatched, done, lease_of
 from tests.isolation.world import Holdings, World, state_of
 from workers.children.decode import DecodeChild
-from workers.domain import dispatching, leases
+from workers.domain import leases
 from workers.domain.execution import Children, Context, execute_job
 from workers.domain.leases import Lease
 
@@ -42,36 +43,6 @@ def handled(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[JobContext],
         monkeypatch.setitem(jobs._kinds, "probe", kind)
 
     return register
-
-
-def dispatched(kind: str, owner: Holdings, spec: dict[str, Any]) -> uuid.UUID:
-    """A new job of a tenant's, as if the dispatcher had just given it out."""
-    with tenant_scope(owner.tenant):
-        known = jobs.kind_named(kind)
-        job = Job.objects.create(
-            kind=kind, key=str(uuid.uuid4()), spec=spec, pool=known.pool, lane=known.lane,
-            max_attempts=known.max_attempts, attempts=1, state=Job.State.DISPATCHED,
-        )
-    with connections["maint"].cursor() as cursor:
-        cursor.execute("UPDATE tenants_tenantqueue SET running = 9")
-    return job.id
-
-
-def done(job_id: uuid.UUID, owner: Holdings) -> Job:
-    """The job as it stands after one attempt."""
-    execute_job(job_id=job_id, worker="isolation")
-    with tenant_scope(owner.tenant):
-        return Job.objects.get(id=job_id)
-
-
-def lease_of(holdings: Holdings) -> Lease:
-    """A worker's hold on the tenant's job that waits."""
-    while (claimed := dispatching.claim(pool="cpu", short_only=False)) is not None:
-        if claimed == holdings.job:
-            lease = leases.take_lease(job_id=claimed, worker="isolation")
-            assert lease is not None
-            return lease
-    pytest.fail("the job was not given out")
 
 
 def test_every_kind_of_job_is_probed() -> None:
@@ -110,7 +81,7 @@ def test_a_job_run_in_anothers_name_reaches_neither(
 
 
 @KINDS
-def test_the_same_job_in_its_own_name_does_its_work(kind: str, world: World) -> None:
+def test_the_same_job_in_its_own_name_does_its_work(kind: str, world: World, restocked: None) -> None:
     """So that the refusals above are about whose job it is."""
     before = state_of(world.acme.tenant)
     lease = lease_of(world.acme)

@@ -107,7 +107,7 @@ urlpatterns = [path("half-said", _HalfSaid.as_view()), path("bare", _Bare.as_vie
         (_Sealed.as_view(permission_classes=[AllowAny]), "is set up anew where it is routed"),
         (_Bare.as_view(), "is no TenantView"),
         (PublicView.as_view(), "is no TenantView"),
-        (lambda request: Response(), "is no TenantView"),
+        (lambda _request: Response(), "is no TenantView"),
     ],
 )
 def test_the_walk_finds_a_route_without_a_guard(view: Any, lack: str) -> None:

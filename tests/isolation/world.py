@@ -108,7 +108,11 @@ def _tenant(owner: Person, name: str, tokens: dict[uuid.UUID, str]) -> dict[str,
         )
         Image.objects.filter(id=arrived).update(status=Image.Status.ARRIVED, job=job)
         _make_ready(image, word)
-    _store(tenant_id, word, awaiting=awaiting, arrived=arrived)
+    storage = TenantStorage(tenant_id)
+    for part, key_of in (("stored", image_key), ("thumbnail", thumbnail_key)):
+        data = f"{word} {part}".encode()
+        storage.put(key_of(hashlib.sha256(data).hexdigest()), data, content_type="image/png")
+    stock(tenant_id, word, awaiting=awaiting, arrived=arrived)
     ids = {"project": project.id, "label": label.id, "image": image, "awaiting": awaiting, "arrived": arrived}
     return ids | {"job": job.id, "member": worker.member.id, "invitation": invitation.id, "key": key.id}
 
@@ -164,11 +168,9 @@ def _make_ready(image_id: uuid.UUID, word: str) -> None:
     )
 
 
-def _store(tenant_id: uuid.UUID, word: str, *, awaiting: uuid.UUID, arrived: uuid.UUID) -> None:
+def stock(tenant_id: uuid.UUID, word: str, *, awaiting: uuid.UUID, arrived: uuid.UUID) -> None:
+    """Puts what was uploaded where it arrives; ingest takes it away."""
     storage = TenantStorage(tenant_id)
-    for part, key in (("stored", image_key), ("thumbnail", thumbnail_key)):
-        data = f"{word} {part}".encode()
-        storage.put(key(hashlib.sha256(data).hexdigest()), data, content_type="image/png")
     storage.put(incoming_key(awaiting), picture(f"{word} awaiting"), content_type="image/png")
     storage.put(incoming_key(arrived), picture(f"{word} arrived"), content_type="image/png")
 

@@ -70,7 +70,7 @@ def test_what_is_no_form_with_a_file_is_refused(alice: Person, project: str) -> 
         "json": alice.api.post(path, {"file": "casing.jpg"}, format="json"),
         "raw": alice.api.post(path, file.data, content_type="image/jpeg"),
         "no file": carry(alice, project, None, metadata="{}"),
-        "text for a file": carry(alice, project, None, file="casing.jpg"),
+        "text for a file": alice.api.post(path, {"file": "casing.jpg"}, format="multipart"),
         "no boundary": alice.api.post(path, b"--x--", content_type="multipart/form-data"),
         "two files": alice.api.post(
             path, {name: SimpleUploadedFile(name, file.data) for name in ("file", "other")}, format="multipart"

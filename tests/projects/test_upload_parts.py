@@ -1,6 +1,5 @@
 """Files over 16 MB go in parts, each signed; what has arrived need not be sent again."""
 
-import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,18 +19,20 @@ from tests.projects.uploading import ask, complete, send_part, statuses
 from tests.projects.working import Hand, row, rows
 
 MEBIBYTE = 1024 * 1024
+PART = 5 * MEBIBYTE
+SIZE = PART + 1000
 
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if files over 100 kB went in parts of 64 kB: the same code, in a hundredth of the time."""
-    monkeypatch.setattr(uploads, "MULTIPART_FROM", 100_000)
-    monkeypatch.setattr(uploads, "PART_BYTES", 65_536)
+    """As if files over 5 MB went in parts of 5 MB, the least that S3 lets a part have that is not the last."""
+    monkeypatch.setattr(uploads, "MULTIPART_FROM", PART)
+    monkeypatch.setattr(uploads, "PART_BYTES", PART)
 
 
 def large() -> File:
-    """A file of three of the small parts; nobody decodes it."""
-    return File("large.jpg", os.urandom(150_000))
+    """A file of two of the small parts; nobody decodes it."""
+    return File("large.jpg", os.urandom(1000) + bytes(PART))
 
 
 def send_all(upload: dict[str, Any], data: bytes) -> None:
@@ -84,15 +85,15 @@ def test_part_of_the_wrong_size_keeps_the_image_missing(alice: Person, project: 
     file = large()
     line = ask(alice, project, file)[0]
     image, upload = line["image"], line["upload"]
-    send_all(upload, file.data)
-    for data in (file.data[:65_535], file.data[:65_537]):
+    assert send_part(upload, 2, file.data).status_code == 200
+    for data in (file.data[: PART - 1], file.data[: PART + 1]):
         assert httpx.put(upload["parts"][0]["url"], content=data).status_code == 200
         assert statuses(complete(alice, project, image)) == ["MISSING"]
-        assert ask(alice, project, file)[0]["upload"]["uploaded"] == [2, 3]
+        assert ask(alice, project, file)[0]["upload"]["uploaded"] == [2]
 
     assert send_part(upload, 1, file.data).status_code == 200
     assert statuses(complete(alice, project, image)) == ["ARRIVED"]
-    assert storage.sizes("incoming", names=[image]) == {image: 150_000}
+    assert storage.sizes("incoming", names=[image]) == {image: SIZE}
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -152,13 +153,13 @@ def test_concurrent_completions_put_the_parts_together_once(alice: Person, proje
 def test_corrected_size_cuts_other_parts(alice: Person, project: str) -> None:
     """Parts of the first, mistaken size would never add up."""
     file = large()
-    wrong = ask(alice, project, file.item(size=300_000))[0]
-    send_all(wrong["upload"], file.data + file.data)
+    wrong = ask(alice, project, file.item(size=2 * PART + 5))[0]
+    send_all(wrong["upload"], bytes(2 * PART + 5))
 
     right = ask(alice, project, file)[0]
 
     assert (right["image"], right["upload"]["uploaded"]) == (wrong["image"], [])
-    assert len(right["upload"]["parts"]) == math.ceil(150_000 / 65_536)
+    assert [part["size"] for part in right["upload"]["parts"]] == [PART, 1000]
     send_all(right["upload"], file.data)
     assert statuses(complete(alice, project, right["image"])) == ["ARRIVED"]
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,8 +14,10 @@ from psycopg2 import extensions
 from tenants import jobs
 from tenants.jobs import JobContext, Kind
 from tenants.models import Job
+from tests.workers.outages import Switch
 from tests.workers.queues import POOL, Works, make_works
 from workers.domain import execution
+from workers.domain.scratch import scratch
 
 Handler = Callable[[JobContext], dict[str, Any]]
 Register = Callable[..., Kind]
@@ -45,6 +48,19 @@ def _work(register: Register) -> None:
 def _not_draining() -> Iterator[None]:
     yield
     execution.draining.clear()
+
+
+@pytest.fixture(autouse=True)
+def _scratch_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("WORKER_SCRATCH", str(tmp_path / "scratch"))
+    scratch.remove()
+    yield
+    scratch.remove()
+
+
+@pytest.fixture
+def switch(database: str, admin: extensions.connection) -> Switch:
+    return Switch(admin, database)
 
 
 @pytest.fixture

@@ -68,11 +68,11 @@ def enter(confinement: Confinement, paths: landlock.Paths) -> dict[str, object]:
     size and open files that cannot be raised; files only as ``paths`` says (the sealed policy opens none at
     all).
     """
-    _set_limits(confinement)
-    os.nice(confinement.niceness)
     try:
+        _set_limits(confinement)
+        os.nice(confinement.niceness)
         return _shut_doors(confinement, paths)
-    except (CannotConfine, OSError, AttributeError) as error:
+    except (CannotConfine, OSError, ValueError, AttributeError) as error:
         if confinement.allow_unsandboxed:
             return {"sandboxed": False, "landlock": 0, "why": str(error)}
         raise CannotConfine(f"{error}; MYRIAD_ALLOW_UNSANDBOXED=1 would start it all the same") from error

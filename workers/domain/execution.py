@@ -1,11 +1,12 @@
 """Doing one job: lease, handler, heartbeat, and the one write that ends it."""
 
+import json
 import logging
 import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +16,9 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, connections
 
-from projects.domain.decoding import Decoder
+from projects.domain.decoding import Decoder, DecodeRequest, DecodeResult
 from tenants import jobs
+from tenants.scope import refuse_open_transaction
 from workers.children.decode import DecodeChild
 from workers.domain import leases
 from workers.domain.leases import Lease
@@ -34,6 +36,23 @@ FAILED_OURSELVES = {
 
 # Set on SIGTERM: running handlers stop at their next check and their jobs go back to the queue.
 draining = threading.Event()
+
+
+class _OutsideTransactions:
+    """A decoder that refuses to start its child while a transaction is open, as storage refuses its traffic."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    def decode(
+        self,
+        batch: Sequence[DecodeRequest],
+        *,
+        on_result: Callable[[DecodeResult], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[DecodeResult]:
+        refuse_open_transaction("a child process")
+        return self._decoder.decode(batch, on_result=on_result, should_stop=should_stop)
 
 
 @dataclass(frozen=True)
@@ -110,7 +129,7 @@ def execute_job(*, job_id: uuid.UUID, worker: str) -> str | None:
         return None
     try:
         with scratch.job_folder(lease.tenant_id) as folder:
-            with Context(lease, folder, Children(decoder=DecodeChild())) as context:
+            with Context(lease, folder, Children(_OutsideTransactions(DecodeChild()))) as context:
                 ending = _work(lease, context)
             # The heart has stopped: it would miss the lease that is given up here.
             return _insist(ending)
@@ -124,6 +143,7 @@ def _work(lease: Lease, context: Context) -> Callable[[], str]:
     try:
         context.check()
         result = jobs.kind_named(lease.kind).handler(context)
+        json.dumps(result)  # one that cannot be stored is a failure like any other
     except jobs.Stopped:
         return _stop(lease, context)
     except jobs.JobFailed as failure:

@@ -29,9 +29,7 @@ class Answer:
 
     @classmethod
     def from_json(cls, document: Any, request_id: str = "") -> Self:
-        """Read one object; raise `UnexpectedAnswer` if it is no object or lacks a field that must be
-        there.
-        """
+        """Read one object; raise `UnexpectedAnswer` if it is no object or lacks a field that must be there."""
         if not isinstance(document, Mapping):
             raise _unreadable(cls.__name__, "is not a JSON object", request_id)
         values: dict[str, Any] = {"raw": document, "request_id": request_id}

@@ -23,9 +23,7 @@ class Retry:
     longest: float = 60.0
 
     def pause_after(self, attempt: int, error: MyriadError) -> float | None:
-        """Give the seconds to wait after `attempt` (1 is the first) failed with `error`; None means: give
-        up.
-        """
+        """Give the seconds to wait after `attempt` (1 is the first) failed with `error`; None means: give up."""
         if attempt >= self.attempts or not is_passing(error):
             return None
         if error.retry_after is not None and error.retry_after > self.longest:

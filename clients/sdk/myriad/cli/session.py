@@ -55,9 +55,7 @@ class Session:
         click.echo(json.dumps(document, ensure_ascii=True, separators=(",", ":")))
 
     def made(self, answer: Answer, text: str, bare: str) -> None:
-        """Answer with something just made: `text` for people, `bare` (an id, a secret) if they want it
-        quiet.
-        """
+        """Answer with something just made: `text` for people, `bare` (an id, a secret) if they want it quiet."""
         if self.as_json:
             self.document(answer.raw)
         else:

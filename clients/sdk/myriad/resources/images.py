@@ -100,9 +100,7 @@ class Images:
         return tuple(reply.document["results"])
 
     def file_url(self, image_id: str, *, thumbnail: bool = False) -> str:
-        """Give an address from which anyone can fetch the image's bytes (or its thumbnail's) for a few
-        minutes.
-        """
+        """Give an address from which anyone can fetch the image's bytes (or its thumbnail's) for a few minutes."""
         path = path_of("images", image_id, "thumbnail" if thumbnail else "file")
         return self._transport.request("GET", path, redirect=True).location
 

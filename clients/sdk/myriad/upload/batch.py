@@ -40,9 +40,7 @@ class _Order:
 
 
 class Outage:
-    """Tells files that fail one by one from a storage that is away: so many in a row with none between that
-    passed.
-    """
+    """Tells files that fail one by one from a storage that is away: so many in a row with none between that passed."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -120,9 +118,7 @@ class Batch:
         return orders
 
     def _send(self, orders: Sequence[_Order]) -> tuple[list[_Order], list[Item]]:
-        """Send the files; give those that went through and those that need another form; settle the
-        others.
-        """
+        """Send the files; give those that went through and those that need another form; settle the others."""
         under_way = [(order, [self.senders.submit(task) for task in self._tasks(order)]) for order in orders]
         self.asked.set()
         arrived, again = [], []

@@ -36,9 +36,7 @@ _OUTAGE_FILES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What is to be said of the files: the same of all of them, and what a sidecar knows of each, which goes
-    first.
-    """
+    """What is to be said of the files: the same of all of them, and what a sidecar knows of each, which goes first."""
 
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
     split: str | None = None

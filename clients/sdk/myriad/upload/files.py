@@ -86,8 +86,7 @@ def scan(paths: Iterable[str | os.PathLike[str]]) -> Scan:
 def _scan_folder(root: Path, files: list[LocalFile], skipped: dict[str, str]) -> None:
     real_root = root.resolve()
     for folder, subfolders, names in os.walk(root):
-        # os.walk does not go into linked folders; hidden ones hold thumbnails and version control, not
-        # photographs.
+        # os.walk does not go into linked folders; hidden ones hold thumbnails and version control, not photographs.
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
@@ -128,9 +127,7 @@ def sha256_of(file: LocalFile) -> str:
 
 
 def hashed(files: Iterable[LocalFile], *, threads: int) -> Iterator[tuple[LocalFile, str | OSError]]:
-    """Give each file, in order, with its hash or with the reason that it cannot be read; hash ahead in
-    threads.
-    """
+    """Give each file, in order, with its hash or with the reason that it cannot be read; hash ahead in threads."""
     with ThreadPoolExecutor(threads, thread_name_prefix="myriad-hash") as pool:
         ahead: deque[tuple[LocalFile, Future[str]]] = deque()
         try:

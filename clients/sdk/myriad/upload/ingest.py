@@ -119,9 +119,7 @@ class Ingest:
                     self._learn(image)
 
     def _next_job(self) -> list[str]:
-        """Look at the images not known yet, one by one, until one has a job that is still to be waited
-        for.
-        """
+        """Look at the images not known yet, one by one, until one has a job that is still to be waited for."""
         for image_id in self._unknown():
             try:
                 reply = self._transport.get(path_of("images", image_id))

@@ -19,8 +19,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class FileResult:
-    """One file: `name` is its path within the folder, `image` the id of the image that it became or already
-    was.
+    """One file: `name` is its path within the folder, `image` the id of the image that it became or was.
 
     `ready` says that the image is ingested already, so that there is nothing to wait for. `code`, `message`
     and `hint` say why a file was rejected or failed.
@@ -85,9 +84,7 @@ class UploadReport:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadProgress:
-    """How far an upload is. Files and bytes count when they are sent, or when it is known that they will not
-    be.
-    """
+    """How far an upload is. Files and bytes count when they are sent, or when it is known that they will not be."""
 
     files: int
     files_total: int
@@ -101,9 +98,7 @@ OnUpload = Callable[[UploadProgress], object]
 
 @dataclass(frozen=True, kw_only=True)
 class ImageResult:
-    """What ingest made of one image: `status` is READY, FAILED, or ARRIVED where it has not been ingested
-    yet.
-    """
+    """What ingest made of one image: `status` is READY, FAILED, or ARRIVED where it has not been ingested yet."""
 
     name: str
     image: str
@@ -119,9 +114,7 @@ class ImageResult:
 
 @dataclass(frozen=True, kw_only=True)
 class IngestReport:
-    """Every image of an upload in one of the three; `pending` is what was not ingested when the wait
-    ended.
-    """
+    """Every image of an upload in one of the three; `pending` is what was not ingested when the wait ended."""
 
     ready: tuple[ImageResult, ...] = ()
     failed: tuple[ImageResult, ...] = ()

@@ -26,9 +26,7 @@ class Facts:
 
 
 class Sidecar:
-    """Facts by file name. A name may be the path within the folder, the end of it, or a longer path that ends
-    so.
-    """
+    """Facts by file name. A name may be the path within the folder, the end of it, or a longer path that ends so."""
 
     def __init__(self, facts: Mapping[str, Facts]) -> None:
         self._facts = dict(facts)

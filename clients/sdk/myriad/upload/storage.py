@@ -81,9 +81,7 @@ class Storage:
         return client
 
     def post_form(self, upload: Mapping[str, Any], file: LocalFile) -> None:
-        """Send the whole file by a presigned POST form. Raises the exceptions of this module, or
-        `OSError`.
-        """
+        """Send the whole file by a presigned POST form. Raises the exceptions of this module, or `OSError`."""
         boundary = secrets.token_hex(16)
         head = _form_head(upload["fields"], file.content_type, boundary)
         tail = f"\r\n--{boundary}--\r\n".encode()
@@ -123,8 +121,7 @@ class Storage:
         attempt = 0
         while True:
             attempt += 1
-            # A request made here and sent as it is spares httpx's merging of defaults, a tenth of a file's
-            # CPU.
+            # A request made here and sent as it is spares httpx's merging of defaults, a tenth of a file's CPU.
             request = httpx.Request(method, url, content=body(), headers={"User-Agent": USER_AGENT, **headers})
             try:
                 response = self._http.send(request)
