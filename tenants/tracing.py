@@ -2,14 +2,26 @@
 
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from tenants.scope import scope_or_none
 
 # The id of the HTTP request at work, set by the middleware; empty elsewhere.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-# The tenant of the request's key; a scope is open during a part of the request only.
+# The tenant of the request's key, or of the job; a scope is open during a part of either only.
 acting_for: ContextVar[uuid.UUID | None] = ContextVar("acting_for", default=None)
+
+
+@contextmanager
+def traced(tenant_id: uuid.UUID) -> Iterator[None]:
+    """What this thread logs meanwhile bears the tenant."""
+    reset = acting_for.set(tenant_id)
+    try:
+        yield
+    finally:
+        acting_for.reset(reset)
 
 
 class TraceFilter(logging.Filter):

@@ -1,6 +1,6 @@
 """Becomes the command it is given, after tying its life to its parent's. Run as a script, never imported.
 
-    python -I -S child.py PARENT_PID DEATH_SIGNAL USER COMMAND [ARGUMENT ...]
+    python -I -S child.py PARENT_PID DEATH_SIGNAL USER NICE COMMAND [ARGUMENT ...]
 
 On Linux the kernel sends DEATH_SIGNAL when the parent dies, however it dies (SIGKILL included), so no part of
 the stack outlives its supervisor. Elsewhere the next start ends what is left (`Process`). It is a program of
@@ -25,7 +25,8 @@ def become(user: str) -> None:
     os.environ.update(HOME=entry.pw_dir, USER=user, LOGNAME=user)
 
 
-def main(parent: int, death_signal: int, user: str, command: list[str]) -> None:
+def main(parent: int, death_signal: int, user: str, niceness: int, command: list[str]) -> None:
+    os.nice(niceness)
     if user:
         become(user)
     if sys.platform == "linux":
@@ -39,4 +40,4 @@ def main(parent: int, death_signal: int, user: str, command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5:])

@@ -35,13 +35,14 @@ class Command:
     """What to run. `env` is the whole environment of the process, nothing is inherited.
 
     `stop_signal` asks for an orderly end; `death_signal` is what the kernel sends when the supervisor dies.
-    `user` is an account to change to, when running as root.
+    `user` is an account to change to, when running as root; `nice` is how far to step behind the others.
     """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     folder: Path
     user: str = ""
+    nice: int = 0
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
 
@@ -83,6 +84,7 @@ class Process:
             str(os.getpid()),
             str(int(command.death_signal)),
             command.user,
+            str(command.nice),
         ]
         with self.log.open("ab") as output:
             self._log_start = output.tell()

@@ -16,6 +16,7 @@ from deploy.local.process import Command
 
 ROOT = Path(__file__).resolve().parents[2]
 Readiness = dict[str, Any]
+WORKER_NICE = 5
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def services(env: Mapping[str, str], *, port: int) -> list[Service]:
         # Killed with the supervisor: their database goes at the same moment, so there is nothing to drain
         # into, and leases are made for that.
         Service("dispatcher", _python(["manage.py", "dispatcher"], env), _dispatcher_ready, grace=2),
-        Service("worker", _python(worker, env), _worker_ready, grace=6),
+        # On a machine shared by all, who waits for an answer goes before who works in the background.
+        Service("worker", _python(worker, env, nice=WORKER_NICE), _worker_ready, grace=6),
     ]
 
 
@@ -84,7 +86,9 @@ def _worker_ready(state: Readiness) -> bool:
     return int(state.get("workers") or 0) >= 1
 
 
-def _python(arguments: list[str], env: Mapping[str, str], *, death_signal: signal.Signals = signal.SIGKILL) -> Command:
+def _python(
+    arguments: list[str], env: Mapping[str, str], *, death_signal: signal.Signals = signal.SIGKILL, nice: int = 0
+) -> Command:
     # Two arenas: with one for each thread, as is usual, malloc keeps memory that nobody uses.
     env = {**env, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", "DJANGO_SETTINGS_MODULE": "config.settings"}
-    return Command([sys.executable, *arguments], env, ROOT, death_signal=death_signal)
+    return Command([sys.executable, *arguments], env, ROOT, death_signal=death_signal, nice=nice)

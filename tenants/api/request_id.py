@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.log import log_response
 
 from tenants.tracing import acting_for, request_id
 
@@ -23,6 +24,9 @@ class RequestIdMiddleware:
         resets = (request_id.set(current), acting_for.set(None))
         try:
             response = self.get_response(request)
+            if response.status_code >= 400:
+                # Django would do it (once) when the middleware is done, and the line would bear neither id nor tenant.
+                log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
         finally:
             request_id.reset(resets[0])
             acting_for.reset(resets[1])

@@ -14,6 +14,7 @@ from tenants.ids import uuid7
 from tenants.models import ApiKey, Invitation, Member
 from tenants.scope import tenant_scope
 from tests.cast import Cast
+from tests.tenants.rolled_back import rolled_back
 
 QUERIES = {
     "forward": lambda: ApiKey.objects.filter(member__role="OWNER"),
@@ -42,8 +43,8 @@ def statement(build: Any, cast: Cast) -> str:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_each_join_compares_the_tenant(name: str, cast: Cast) -> None:
-    sql = statement(QUERIES[name], cast)
+def test_each_join_compares_the_tenant(name: str, standing_cast: Cast) -> None:
+    sql = statement(QUERIES[name], standing_cast)
     joins = JOIN.findall(sql)
 
     assert len(joins) == sql.count(" JOIN ") > 0
@@ -53,28 +54,30 @@ def test_each_join_compares_the_tenant(name: str, cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("name", EXCLUDES)
-def test_an_exclusion_asks_for_the_tenants_rows(name: str, cast: Cast) -> None:
+def test_an_exclusion_asks_for_the_tenants_rows(name: str, standing_cast: Cast) -> None:
     """Django trims the join of such a subquery; what compares the tenant must not compare it with itself."""
-    sql = statement(EXCLUDES[name], cast)
+    sql = statement(EXCLUDES[name], standing_cast)
     subquery = sql[sql.index("EXISTS(") :]
 
-    assert f"U1.\"tenant_id\" = '{cast.alice.tenant.id}'" in subquery
+    assert f"U1.\"tenant_id\" = '{standing_cast.alice.tenant.id}'" in subquery
     assert not re.search(r'[( ]"tenant_id"', subquery)
     assert subquery.count('"tenant_id"') == 1 + 2 * subquery.count(" JOIN ")
 
 
-def test_an_exclusion_finds_what_it_should(cast: Cast) -> None:
-    with tenant_scope(cast.alice.tenant.id):
+def test_an_exclusion_finds_what_it_should(standing_cast: Cast) -> None:
+    with rolled_back(standing_cast.alice.tenant.id):
         with_key = Member.objects.filter(apikey__name="First key").count()
-        ApiKey.objects.filter(member_id=cast.bob.seat.member.id).update(name="Other")
+        ApiKey.objects.filter(member_id=standing_cast.bob.seat.member.id).update(name="Other")
 
-        assert [member.id for member in Member.objects.exclude(apikey__name="First key")] == [cast.bob.seat.member.id]
+        assert [member.id for member in Member.objects.exclude(apikey__name="First key")] == [
+            standing_cast.bob.seat.member.id
+        ]
         assert with_key == Member.objects.count() == 4
 
 
-def test_a_subquery_and_a_prefetch_name_the_tenant(cast: Cast) -> None:
-    acme = str(cast.alice.tenant.id)
-    with tenant_scope(cast.alice.tenant.id), CaptureQueriesContext(connection) as said:
+def test_a_subquery_and_a_prefetch_name_the_tenant(standing_cast: Cast) -> None:
+    acme = str(standing_cast.alice.tenant.id)
+    with tenant_scope(standing_cast.alice.tenant.id), CaptureQueriesContext(connection) as said:
         list(Member.objects.filter(Exists(ApiKey.objects.filter(member_id=OuterRef("id")))))
         list(Member.objects.prefetch_related(Prefetch("apikey_set", queryset=ApiKey.objects.filter(revoked_at=None))))
 

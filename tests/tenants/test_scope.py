@@ -28,7 +28,7 @@ def setting() -> str | None:
         return value
 
 
-def test_a_scope_sets_the_tenant_for_one_transaction(database: str) -> None:
+def test_a_scope_sets_the_tenant_for_one_transaction(standing_cast: Cast) -> None:
     tenant = uuid7()
     with tenant_scope(tenant):
         assert connection.in_atomic_block
@@ -40,8 +40,8 @@ def test_a_scope_sets_the_tenant_for_one_transaction(database: str) -> None:
     assert setting() is None
 
 
-def test_the_next_user_of_a_connection_finds_no_tenant(cast: Cast) -> None:
-    with tenant_scope(cast.alice.tenant.id), connection.cursor() as cursor:
+def test_the_next_user_of_a_connection_finds_no_tenant(standing_cast: Cast) -> None:
+    with tenant_scope(standing_cast.alice.tenant.id), connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         first = cursor.fetchone()
 
@@ -55,26 +55,26 @@ def test_outside_a_scope_there_is_no_tenant() -> None:
         current_tenant_id()
 
 
-def test_the_scope_ends_with_an_error_and_takes_its_changes_back(cast: Cast) -> None:
-    with suppress(ZeroDivisionError), tenant_scope(cast.alice.tenant.id):
-        Member.objects.filter(id=cast.bob.seat.member.id).update(role="VIEWER")
+def test_the_scope_ends_with_an_error_and_takes_its_changes_back(standing_cast: Cast) -> None:
+    with suppress(ZeroDivisionError), tenant_scope(standing_cast.alice.tenant.id):
+        Member.objects.filter(id=standing_cast.bob.seat.member.id).update(role="VIEWER")
         raise ZeroDivisionError
 
     assert scope_or_none() is None
-    with tenant_scope(cast.alice.tenant.id):
-        assert Member.objects.get(id=cast.bob.seat.member.id).role == "LABELER"
+    with tenant_scope(standing_cast.alice.tenant.id):
+        assert Member.objects.get(id=standing_cast.bob.seat.member.id).role == "LABELER"
 
 
-def test_the_scope_ends_with_a_database_error(cast: Cast) -> None:
-    with pytest.raises(DatabaseError), tenant_scope(cast.alice.tenant.id), connection.cursor() as cursor:
+def test_the_scope_ends_with_a_database_error(standing_cast: Cast) -> None:
+    with pytest.raises(DatabaseError), tenant_scope(standing_cast.alice.tenant.id), connection.cursor() as cursor:
         cursor.execute("SELECT 1 / 0")
 
     assert scope_or_none() is None
     assert setting() is None
 
 
-def test_the_same_tenants_scope_joins_the_open_one(cast: Cast) -> None:
-    tenant = cast.alice.tenant.id
+def test_the_same_tenants_scope_joins_the_open_one(standing_cast: Cast) -> None:
+    tenant = standing_cast.alice.tenant.id
     with tenant_scope(tenant):
         with tenant_scope(tenant):
             assert Member.objects.exists()
@@ -82,8 +82,8 @@ def test_the_same_tenants_scope_joins_the_open_one(cast: Cast) -> None:
         assert Member.objects.exists()
 
 
-def test_another_tenants_scope_inside_one_is_refused(cast: Cast) -> None:
-    acme, bolt = cast.alice.tenant.id, cast.charlie.tenant.id
+def test_another_tenants_scope_inside_one_is_refused(standing_cast: Cast) -> None:
+    acme, bolt = standing_cast.alice.tenant.id, standing_cast.charlie.tenant.id
     with tenant_scope(acme):
         with pytest.raises(ForeignScope, match=str(bolt)), tenant_scope(bolt):
             pytest.fail("entered")
@@ -91,15 +91,15 @@ def test_another_tenants_scope_inside_one_is_refused(cast: Cast) -> None:
         assert current_tenant_id() == acme
 
 
-def test_a_scope_inside_a_transaction_ends_with_its_savepoint(cast: Cast) -> None:
+def test_a_scope_inside_a_transaction_ends_with_its_savepoint(standing_cast: Cast) -> None:
     """`set_config(…, true)` survives the savepoint's release, so the scope takes it back itself."""
     with transaction.atomic():
-        with tenant_scope(cast.alice.tenant.id):
-            assert setting() == str(cast.alice.tenant.id)
+        with tenant_scope(standing_cast.alice.tenant.id):
+            assert setting() == str(standing_cast.alice.tenant.id)
         assert setting() is None
-        with tenant_scope(cast.charlie.tenant.id):
+        with tenant_scope(standing_cast.charlie.tenant.id):
             assert Member.objects.count() == 1
-        with suppress(ZeroDivisionError), tenant_scope(cast.alice.tenant.id):
+        with suppress(ZeroDivisionError), tenant_scope(standing_cast.alice.tenant.id):
             raise ZeroDivisionError
         assert setting() is None
 
@@ -110,7 +110,7 @@ def test_only_a_uuid_names_a_tenant(wrong: object) -> None:
         pytest.fail("entered")
 
 
-def test_a_thread_starts_without_a_scope(database: str) -> None:
+def test_a_thread_starts_without_a_scope(standing_cast: Cast) -> None:
     seen: list[uuid.UUID | None] = []
     with tenant_scope(uuid7()):
         thread = threading.Thread(target=lambda: seen.append(scope_or_none()))
@@ -120,7 +120,7 @@ def test_a_thread_starts_without_a_scope(database: str) -> None:
     assert seen == [None]
 
 
-def test_slow_work_is_refused_while_a_transaction_is_open(database: str) -> None:
+def test_slow_work_is_refused_while_a_transaction_is_open(standing_cast: Cast) -> None:
     refuse_open_transaction("S3 traffic")
     with tenant_scope(uuid7()), pytest.raises(ScopeOpen, match="S3 traffic"):
         refuse_open_transaction("S3 traffic")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.db import connections
 from psycopg2 import extensions, sql
 
 
@@ -25,6 +26,7 @@ class Switch:
 
     def on(self) -> None:
         self._let_in(everybody=True)
+        connections.close_all()  # this thread's own, which are dead
 
     @contextmanager
     def outage(self) -> Iterator[None]:
@@ -44,4 +46,6 @@ class Switch:
     def _let_in(self, *, everybody: bool) -> None:
         word = sql.SQL("true" if everybody else "false")
         with self.admin.cursor() as cursor:
-            cursor.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(self.database), word))
+            cursor.execute(
+                sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(self.database), word)
+            )

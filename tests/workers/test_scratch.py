@@ -18,9 +18,7 @@ with Scratch().job_folder(uuid.uuid4()) as folder:
 
 
 def _worker() -> tuple["subprocess.Popen[str]", Path]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, Path(process.stdout.readline().strip())
 
