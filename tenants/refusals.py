@@ -16,6 +16,8 @@ class Refusal(Exception):
     status: ClassVar[int] = 409
     code: ClassVar[str] = "conflict"
     title: ClassVar[str] = "Not possible now"
+    # Seconds after which asking again may succeed; 0 where waiting does not help.
+    retry_after: ClassVar[int] = 0
 
     def __init__(self, detail: str, *, hint: str = "", **extra: Any) -> None:
         super().__init__(detail)

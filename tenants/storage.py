@@ -142,7 +142,7 @@ class TenantStorage:
     ) -> dict[int, tuple[int, str]]:
         """What has arrived: part number → (bytes, ETag). Raises ObjectMissing when the upload is gone.
 
-        SeaweedFS lists every attempt at a part, where S3 knows the last; one of the bytes that `sizes` says is preferred.
+        SeaweedFS lists every attempt at a part, where S3 knows the last; one of the size in `sizes` is preferred.
         """
         with _translated("list parts"):
             pages = self._client.get_paginator("list_parts").paginate(**self._object(key), UploadId=upload_id)

@@ -35,22 +35,27 @@ app.conf.update(
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # Seconds. A broker that does not answer must not hold the dispatcher's turn.
-    broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2, "retry_on_timeout": True},
+    # Seconds and counts. A broker that does not answer must not hold the dispatcher's turn: one that is down is
+    # reported at once (kombu would try for six seconds a message), one that hangs after these times.
+    broker_transport_options={
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "retry_on_timeout": True,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+        "interval_max": 0,
+    },
 )
 
 
 def send(*, job_id: uuid.UUID, pool: str) -> None:
     """Wakes a worker of `pool`. Raises OSError when the broker does not take the message."""
     try:
-        # The anonymous exchange needs no bindings, which a flushed broker would have lost.
+        # By the queue's name alone: Celery then sends through the anonymous exchange, which needs no bindings, so a
+        # flushed broker has lost none. (With `exchange=""` and a routing key it takes the default queue instead.)
         app.send_task(
-            TASK,
-            args=[str(job_id)],
-            exchange="",
-            routing_key=f"pool.{pool}",
-            expires=settings.JOB_DISPATCH_SECONDS,
-            retry=False,
+            TASK, args=[str(job_id)], queue=f"pool.{pool}", expires=settings.JOB_DISPATCH_SECONDS, retry=False
         )
     except (OperationalError, redis.RedisError) as error:
         raise OSError(f"broker: {type(error).__name__}") from error

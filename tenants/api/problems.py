@@ -59,7 +59,7 @@ def of_refusal(refusal: Refusal) -> Response:
         hint=refusal.hint,
         **refusal.extra,
     )
-    return _response(refusal.status, body)
+    return _response(refusal.status, body, {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -95,7 +95,9 @@ def _of_api_exception(error: exceptions.APIException) -> Response:
 def _flatten(path: str, detail: Any) -> Iterator[dict[str, str]]:
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            yield from _flatten(f"{path}.{name}" if path else str(name), inner)
+            # The items of a list come by their index.
+            place = f"{path}[{name}]" if isinstance(name, int) else f"{path}.{name}" if path else str(name)
+            yield from _flatten(place, inner)
     elif isinstance(detail, list) and any(isinstance(inner, dict | list) for inner in detail):
         for index, inner in enumerate(detail):
             yield from _flatten(f"{path}[{index}]", inner)

@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.log import log_response
@@ -26,7 +27,8 @@ class RequestIdMiddleware:
             response = self.get_response(request)
             if response.status_code >= 400:
                 # Django would do it (once) when the middleware is done, and the line would bear neither id nor tenant.
-                log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
+                whole: Any = response  # as Django calls it; the stubs are narrower
+                log_response("%s: %s", response.reason_phrase, request.path, response=whole, request=request)
         finally:
             request_id.reset(resets[0])
             acting_for.reset(resets[1])

@@ -35,6 +35,7 @@ class IdempotencyMismatch(Refusal):
 class IdempotencyInProgress(Refusal):
     code = "idempotency_in_progress"
     title = "The same request is still at work"
+    retry_after = 1
 
     def __init__(self) -> None:
         super().__init__("A request with this Idempotency-Key is at work.", hint="Wait a second and send it again.")

@@ -20,6 +20,9 @@ from psycopg2 import extensions
 from tests.isolation.guards import Guards, disable_manager, disable_row_security
 from tests.isolation.world import World, furnish, stock
 
+# By database, for putting it back.
+_superusers: dict[str, extensions.connection] = {}
+
 
 @dataclass(frozen=True)
 class Furnished:
@@ -31,7 +34,7 @@ class Furnished:
 
 
 @pytest.fixture(scope="session")
-def furnished(template: str, admin: extensions.connection, django_db_blocker: Any) -> Furnished:
+def furnished(template: str, admin: extensions.connection, django_db_blocker: Any) -> Iterator[Furnished]:
     guarded, unguarded = (f"isolation_{os.getpid()}_{kind}" for kind in ("guarded", "unguarded"))
     _copy(admin, template, guarded)
     quick = override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
@@ -43,7 +46,9 @@ def furnished(template: str, admin: extensions.connection, django_db_blocker: An
             cursor.execute(f"CREATE TABLE kept.{table} AS TABLE public.{table}")
     _copy(admin, guarded, unguarded)
     disable_row_security(address("OWNER", unguarded))
-    return Furnished(world, guarded, unguarded)
+    yield Furnished(world, guarded, unguarded)
+    while _superusers:
+        _superusers.popitem()[1].close()
 
 
 @pytest.fixture
@@ -111,13 +116,18 @@ def _copy(admin: extensions.connection, source: str, name: str) -> None:
 
 
 def _tables(cursor: Any) -> list[str]:
-    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+    """Those that the service writes to."""
+    cursor.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename !~ '^(django|auth)_' ORDER BY 1"
+    )
     return [name for (name,) in cursor.fetchall()]
 
 
 def _put_back(name: str) -> None:
     """All rows as they were furnished, past triggers and foreign keys."""
-    with closing(psycopg2.connect(address("ADMIN", name))) as superuser, superuser, superuser.cursor() as cursor:
+    if name not in _superusers:
+        _superusers[name] = psycopg2.connect(address("ADMIN", name))
+    with _superusers[name] as superuser, superuser.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         restored = (
             f"DELETE FROM public.{table}; INSERT INTO public.{table} TABLE kept.{table}" for table in _tables(cursor)

@@ -53,17 +53,6 @@ def limit(alice: Person) -> Callable[..., None]:
 
 
 @pytest.fixture
-def usage(alice: Person) -> Callable[[], dict[str, int]]:
-    """What Acme uses, as its members are told."""
-
-    def used() -> dict[str, int]:
-        told: dict[str, int] = alice.api.get("/api/v1/me").json()["usage"]
-        return {name: told[f"{name}_used"] for name in ("images", "bytes", "projects")}
-
-    return used
-
-
-@pytest.fixture
 def queries(database: str) -> Callable[[], AbstractContextManager[list[str]]]:
     """`with queries() as sql:` collects the statements that run meanwhile."""
 

@@ -1,7 +1,6 @@
 """One image: read, changed, deleted."""
 
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +13,7 @@ from tenants.scope import tenant_scope
 from tests.cast import Cast, Person
 from tests.projects.conftest import project_of
 from tests.projects.files import described
-from tests.projects.uploading import post
+from tests.projects.uploading import post, usage
 
 MISSING = "00000000-0000-7000-8000-000000000000"
 
@@ -147,9 +146,7 @@ def test_two_changes_at_once_both_hold(alice: Person, project: str) -> None:
     assert (shown["metadata"], shown["split"], shown["split_pinned"]) == ({"camera": "3"}, "TEST", True)
 
 
-def test_deleting_hides_the_image_once_and_leaves_a_line(
-    alice: Person, project: str, usage: Callable[[], dict[str, int]]
-) -> None:
+def test_deleting_hides_the_image_once_and_leaves_a_line(alice: Person, project: str) -> None:
     image = registered(alice, project)
 
     answers = [alice.api.delete(f"/api/v1/images/{image}") for _ in range(2)]
@@ -159,7 +156,7 @@ def test_deleting_hides_the_image_once_and_leaves_a_line(
     for path in (f"images/{image}", f"images/{image}/file", f"images/{image}/thumbnail"):
         assert alice.api.get(f"/api/v1/{path}").content == missing.content
     assert alice.api.get(f"/api/v1/projects/{project}/images").json()["results"] == []
-    assert usage() == {"images": 0, "bytes": 0, "projects": 1}
+    assert usage(alice) == {"images": 0, "bytes": 0, "projects": 1}
     lines = [event for event in alice.api.get("/api/v1/audit").json()["results"] if event["action"] == "image.deleted"]
     assert [(line["target_id"], line["detail"]) for line in lines] == [(image, {"filename": "0.jpg"})]
 

@@ -10,8 +10,8 @@ from PIL import Image as Picture
 from projects.domain.images import image_key, thumbnail_key
 from tenants.storage import TenantStorage
 from tests.cast import Person
-from tests.projects.files import File, encoded, photograph, picture
-from tests.projects.uploading import ask, bring, complete
+from tests.projects.files import TYPES, File, encoded, photograph, picture
+from tests.projects.uploading import bring
 from tests.projects.working import Hand, row, rows
 from tests.workers.children.corpus import GPS_MARK, exif
 
@@ -94,16 +94,14 @@ def test_thumbnail_of_a_large_picture_fits_its_frame(alice: Person, project: str
 
 
 def test_grey_stays_grey(alice: Person, project: str, hand: Hand) -> None:
-    files = [File(f"grey.{form.lower()}", encoded(picture("grey", mode="L"), form)) for form in ("JPEG", "PNG")]
-    lines = ask(alice, project, *(file.item(content_type=f"image/{file.name[5:]}") for file in files))
-    for line, file in zip(lines, files, strict=True):
-        fields = line["upload"]["fields"]
-        httpx.post(line["upload"]["url"], data=fields, files={"file": file.data}).raise_for_status()
-    complete(alice, project, *(line["image"] for line in lines))
+    grey = picture("grey", mode="L")
+    images = bring(
+        alice, project, *(File(f"grey.{form}", encoded(grey, form), TYPES[form]) for form in ("JPEG", "PNG"))
+    )
 
     hand.work()
 
-    assert [opened(fetched(alice, line["image"])).mode for line in lines] == ["L", "L"]
+    assert [opened(fetched(alice, image)).mode for image in images] == ["L", "L"]
 
 
 def test_same_picture_in_another_file_is_a_duplicate(

@@ -13,7 +13,7 @@ from tenants.scope import tenant_scope
 from tests.cast import Cast, Person
 from tests.projects.conftest import project_of
 from tests.projects.files import described
-from tests.projects.uploading import post
+from tests.projects.uploading import post, usage
 
 MISSING = "00000000-0000-7000-8000-000000000000"
 
@@ -99,9 +99,7 @@ def test_quota_of_projects_is_kept(alice: Person, limit: Callable[..., None]) ->
     assert post(alice, "projects", {"name": "Lids", "kind": "DETECTION"}).status_code == 201
 
 
-def test_deleting_hides_everything_below_and_gives_the_quota_back(
-    alice: Person, project: str, usage: Callable[[], dict[str, int]]
-) -> None:
+def test_deleting_hides_everything_below_and_gives_the_quota_back(alice: Person, project: str) -> None:
     label = post(alice, f"projects/{project}/classes", {"name": "dent"}).json()["id"]
     registered = post(
         alice, f"projects/{project}/images/register", {"files": [described(n, classes=["dent"]) for n in range(3)]}
@@ -110,7 +108,7 @@ def test_deleting_hides_everything_below_and_gives_the_quota_back(
     paths = [f"projects/{project}", f"projects/{project}/classes", f"projects/{project}/images"]
     paths += [f"classes/{label}", f"images/{image}", f"images/{image}/file", f"images/{image}/thumbnail"]
     assert [alice.api.get(f"/api/v1/{path}").status_code for path in paths] == [200] * 5 + [409] * 2
-    assert usage() == {"images": 3, "bytes": 3000, "projects": 1}
+    assert usage(alice) == {"images": 3, "bytes": 3000, "projects": 1}
 
     gone = alice.api.delete(f"/api/v1/projects/{project}")
 
@@ -119,9 +117,9 @@ def test_deleting_hides_everything_below_and_gives_the_quota_back(
     assert (gone.status_code, gone.content) == (204, b"")
     assert [(answer.status_code, answer.content) for answer in answers] == [(404, missing.content)] * len(paths)
     assert alice.api.get("/api/v1/projects").json()["results"] == []
-    assert usage() == {"images": 0, "bytes": 0, "projects": 0}
+    assert usage(alice) == {"images": 0, "bytes": 0, "projects": 0}
     assert alice.api.delete(f"/api/v1/projects/{project}").status_code == 404
-    assert usage() == {"images": 0, "bytes": 0, "projects": 0}
+    assert usage(alice) == {"images": 0, "bytes": 0, "projects": 0}
 
 
 def test_writes_below_a_deleted_project_find_nothing(alice: Person, project: str) -> None:

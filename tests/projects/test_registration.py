@@ -1,6 +1,5 @@
 """Registering files: an answer for each, nothing twice, and repeating it resumes."""
 
-from collections.abc import Callable
 from typing import Any
 
 from projects.models import Image
@@ -10,10 +9,8 @@ from tenants.scope import tenant_scope
 from tests.cast import Cast, Person
 from tests.projects.conftest import project_of
 from tests.projects.files import described
-from tests.projects.uploading import post
+from tests.projects.uploading import post, usage
 from tests.projects.working import row
-
-Usage = Callable[[], dict[str, int]]
 
 
 def register(person: Person, project: str, *files: Any) -> list[dict[str, Any]]:
@@ -29,7 +26,7 @@ def audited(person: Person, action: str) -> list[dict[str, Any]]:
     return [event["detail"] for event in reversed(events) if event["action"] == action]
 
 
-def test_each_item_gets_its_answer_in_order(alice: Person, project: str, usage: Usage) -> None:
+def test_each_item_gets_its_answer_in_order(alice: Person, project: str) -> None:
     dent = post(alice, f"projects/{project}/classes", {"name": "dent"}).json()["id"]
     whole = {"metadata": {"camera": "3", "part": "A7"}, "classes": ["dent", dent]}
     lines = register(
@@ -53,7 +50,7 @@ def test_each_item_gets_its_answer_in_order(alice: Person, project: str, usage: 
     assert [line["filename"] for line in lines] == ["0.jpg", "1.jpg", "'\\ud800\\n.jpg'", "3.jpg", "4.jpg", "", "6.jpg"]
     assert all("image" not in line for line in lines if line["status"] == "REJECTED")
     assert lines[4]["image"] == lines[0]["image"]
-    assert usage() == {"images": 2, "bytes": 2000, "projects": 1}
+    assert usage(alice) == {"images": 2, "bytes": 2000, "projects": 1}
     assert audited(alice, "images.registered") == [{"count": 2, "bytes": 2000}]
 
     shown = alice.api.get(f"/api/v1/images/{lines[0]['image']}").json()
@@ -62,7 +59,7 @@ def test_each_item_gets_its_answer_in_order(alice: Person, project: str, usage: 
     assert alice.api.get(f"/api/v1/projects/{project}").json()["image_count"] == 2
 
 
-def test_registering_again_finds_what_is_there(cast: Cast, project: str, usage: Usage) -> None:
+def test_registering_again_finds_what_is_there(cast: Cast, project: str) -> None:
     alice = cast.alice
     first = register(alice, project, *(described(number) for number in range(3)))
     again = register(alice, project, *(described(number) for number in range(4)))
@@ -73,14 +70,14 @@ def test_registering_again_finds_what_is_there(cast: Cast, project: str, usage: 
     # Awaited still: the upload that was broken off is to go on.
     assert [(line["status"], line["duplicate"]) for line in again] == [("AWAITING", False)] * 4
     assert len({line[0]["image"] for line in (first, elsewhere, theirs)}) == 3
-    assert usage() == {"images": 5, "bytes": 5000, "projects": 2}
+    assert usage(alice) == {"images": 5, "bytes": 5000, "projects": 2}
     assert audited(alice, "images.registered") == [
         *({"count": 3, "bytes": 3000}, {"count": 1, "bytes": 1000}),
         {"count": 1, "bytes": 1000},
     ]
 
 
-def test_state_of_a_known_image_decides_whether_it_is_sent(alice: Person, project: str, usage: Usage) -> None:
+def test_state_of_a_known_image_decides_whether_it_is_sent(alice: Person, project: str) -> None:
     """READY and under way: duplicates. FAILED, or left by a job that ended: AWAITING again, without its old error."""
     lines = register(alice, project, *(described(number) for number in range(5)))
     ready, busy, failed, left, _ = (line["image"] for line in lines)
@@ -106,10 +103,10 @@ def test_state_of_a_known_image_decides_whether_it_is_sent(alice: Person, projec
         assert (shown["status"], shown["error"], shown["job"]) == ("AWAITING", None, None)
     assert row(alice, busy).job_id == under_way.id
     assert row(alice, busy).job.state == Job.State.PENDING
-    assert usage()["images"] == 5
+    assert usage(alice)["images"] == 5
 
 
-def test_slip_in_the_description_can_be_corrected(alice: Person, project: str, usage: Usage) -> None:
+def test_slip_in_the_description_can_be_corrected(alice: Person, project: str) -> None:
     """As long as the bytes have not come, what they are held against is what was said last."""
     image = register(alice, project, described(0, metadata={"camera": "3"}))[0]["image"]
     alice.api.patch(f"/api/v1/images/{image}", {"split": "TEST", "metadata": {"camera": "4"}}, format="json")
@@ -128,13 +125,13 @@ def test_slip_in_the_description_can_be_corrected(alice: Person, project: str, u
     assert found.multipart_id == ""
     # What can be changed otherwise is left alone: an old upload that goes on must not undo it.
     assert (found.metadata, found.split, found.split_pinned) == ({"camera": "4"}, "TEST", True)
-    assert usage() == {"images": 1, "bytes": 700, "projects": 1}
+    assert usage(alice) == {"images": 1, "bytes": 700, "projects": 1}
 
     alice.api.delete(f"/api/v1/images/{image}")
-    assert usage() == {"images": 0, "bytes": 0, "projects": 1}
+    assert usage(alice) == {"images": 0, "bytes": 0, "projects": 1}
 
 
-def test_deleted_image_can_be_registered_anew(alice: Person, project: str, usage: Usage) -> None:
+def test_deleted_image_can_be_registered_anew(alice: Person, project: str) -> None:
     first = register(alice, project, described(0))[0]["image"]
     assert alice.api.delete(f"/api/v1/images/{first}").status_code == 204
     assert alice.api.delete(f"/api/v1/images/{first}").status_code == 404
@@ -143,7 +140,7 @@ def test_deleted_image_can_be_registered_anew(alice: Person, project: str, usage
 
     assert line["image"] != first
     assert (line["status"], line["duplicate"]) == ("AWAITING", False)
-    assert usage() == {"images": 1, "bytes": 1000, "projects": 1}
+    assert usage(alice) == {"images": 1, "bytes": 1000, "projects": 1}
     assert alice.api.get(f"/api/v1/projects/{project}").json()["image_count"] == 1
 
 

@@ -13,9 +13,7 @@ from tenants.scope import tenant_scope
 from tests.cast import Person
 from tests.projects.conftest import project_of
 from tests.projects.files import described
-from tests.projects.uploading import post
-
-Usage = Callable[[], dict[str, int]]
+from tests.projects.uploading import post, usage
 
 
 def register(person: Person, project: str, *files: Any) -> list[tuple[str, str | None]]:
@@ -29,38 +27,34 @@ OVER = ("REJECTED", "quota_exceeded")
 TAKEN = ("AWAITING", None)
 
 
-def test_quota_of_images_reached_in_mid_batch(
-    alice: Person, project: str, limit: Callable[..., None], usage: Usage
-) -> None:
+def test_quota_of_images_reached_in_mid_batch(alice: Person, project: str, limit: Callable[..., None]) -> None:
     limit(images_limit=3)
     bad = described(9, size=0)
 
     lines = register(alice, project, described(0), bad, described(0), described(1), described(2), described(3), bad)
 
     assert lines == [TAKEN, ("REJECTED", "empty_file"), TAKEN, TAKEN, TAKEN, OVER, ("REJECTED", "empty_file")]
-    assert usage()["images"] == 3
+    assert usage(alice)["images"] == 3
     assert alice.api.get(f"/api/v1/projects/{project}").json()["image_count"] == 3
     # What is there already needs no quota.
     assert register(alice, project, described(3), described(2)) == [OVER, TAKEN]
     image = alice.api.get(f"/api/v1/projects/{project}/images").json()["results"][0]["id"]
     alice.api.delete(f"/api/v1/images/{image}")
     assert register(alice, project, described(3), described(4)) == [TAKEN, OVER]
-    assert usage() == {"images": 3, "bytes": 3000, "projects": 1}
+    assert usage(alice) == {"images": 3, "bytes": 3000, "projects": 1}
 
 
-def test_quota_of_bytes_lets_a_smaller_file_pass(
-    alice: Person, project: str, limit: Callable[..., None], usage: Usage
-) -> None:
+def test_quota_of_bytes_lets_a_smaller_file_pass(alice: Person, project: str, limit: Callable[..., None]) -> None:
     limit(bytes_limit=2500)
 
     lines = register(alice, project, described(0, size=2000), described(1, size=501), described(2, size=500))
 
     assert lines == [TAKEN, OVER, TAKEN]
-    assert usage() == {"images": 2, "bytes": 2500, "projects": 1}
+    assert usage(alice) == {"images": 2, "bytes": 2500, "projects": 1}
     # Nor does a corrected size pass the limit; a smaller one gives back.
     assert register(alice, project, described(2, size=501)) == [OVER]
     assert register(alice, project, described(2, size=100), described(1, size=400)) == [TAKEN, TAKEN]
-    assert usage() == {"images": 3, "bytes": 2500, "projects": 1}
+    assert usage(alice) == {"images": 3, "bytes": 2500, "projects": 1}
 
 
 def test_message_of_the_quota_names_file_limit_and_remedy(
@@ -74,7 +68,7 @@ def test_message_of_the_quota_names_file_limit_and_remedy(
     assert "upload" not in answer
 
 
-def test_eight_threads_register_each_hash_once(alice: Person, project: str, usage: Usage) -> None:
+def test_eight_threads_register_each_hash_once(alice: Person, project: str) -> None:
     """Overlapping batches into two projects, from eight connections: no hash twice, no count lost."""
     projects = [project, project_of(alice, "Lids")]
 
@@ -97,12 +91,12 @@ def test_eight_threads_register_each_hash_once(alice: Person, project: str, usag
         hashes = list(Image.objects.values_list("project_id", "sha256"))
         size = Image.objects.aggregate(total=Sum("size"))["total"]
     assert len(hashes) == len(set(hashes)) == 80
-    assert usage() == {"images": 80, "bytes": size, "projects": 2}
+    assert usage(alice) == {"images": 80, "bytes": size, "projects": 2}
     shown = [alice.api.get(f"/api/v1/projects/{id_}").json()["image_count"] for id_ in projects]
     assert shown == [40, 40]
 
 
-def test_counts_stay_exact_while_some_register_and_others_delete(alice: Person, project: str, usage: Usage) -> None:
+def test_counts_stay_exact_while_some_register_and_others_delete(alice: Person, project: str) -> None:
     def register_some(start: int) -> None:
         try:
             for number in range(start, start + 40, 10):
@@ -125,6 +119,6 @@ def test_counts_stay_exact_while_some_register_and_others_delete(alice: Person, 
         for done in registering:
             done.result()
 
-    assert usage() == {"images": 80 - deleted, "bytes": (80 - deleted) * 1000, "projects": 1}
+    assert usage(alice) == {"images": 80 - deleted, "bytes": (80 - deleted) * 1000, "projects": 1}
     assert alice.api.get(f"/api/v1/projects/{project}").json()["image_count"] == 80 - deleted
     assert len(alice.api.get(f"/api/v1/projects/{project}/images?limit=500").json()["results"]) == 80 - deleted

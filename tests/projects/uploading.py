@@ -57,3 +57,9 @@ def bring(person: Person, project: str, *files: File, **said: Any) -> list[str]:
     answer = complete(person, project, *images)
     assert statuses(answer) == ["ARRIVED"] * len(files)
     return images
+
+
+def usage(person: Person) -> dict[str, int]:
+    """What the tenant uses of its quota, as its members are told."""
+    told: dict[str, int] = person.api.get("/api/v1/me").json()["usage"]
+    return {name: told[f"{name}_used"] for name in ("images", "bytes", "projects")}

@@ -44,8 +44,6 @@ class Switch:
         return timer
 
     def _let_in(self, *, everybody: bool) -> None:
-        word = sql.SQL("true" if everybody else "false")
+        change = sql.SQL(f"ALTER DATABASE {{}} ALLOW_CONNECTIONS {everybody}").format(sql.Identifier(self.database))
         with self.admin.cursor() as cursor:
-            cursor.execute(
-                sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(self.database), word)
-            )
+            cursor.execute(change)

@@ -60,28 +60,32 @@ def test_all_at_once_keeps_the_counters_exact(database: str, superuser: extensio
         works.set_queue(running_cap=1000)
         fill(superuser, works, 40)
 
-    def work() -> None:
-        chance = random.Random(threading.get_ident())
-        for _ in range(25):
-            job_id = claim()
-            lease = leases.take_lease(job_id=job_id, worker="w") if job_id and chance.random() < 0.9 else None
-            if lease is not None:
-                _end_somehow(lease, chance, superuser)
+    def repeated(what: Callable[[random.Random], object], seed: int) -> Callable[[], None]:
+        chance = random.Random(seed)
 
-    def reap() -> None:
-        for _ in range(40):
-            dispatching.reap()
+        def run() -> None:
+            for _ in range(25):
+                what(chance)
 
-    def ask() -> None:
-        chance = random.Random(threading.get_ident())
-        for number in range(30):
-            _ask(chance.choice(tenants), key=str(number % 5), cancel=chance.random() < 0.5)
+        return run
 
-    with _together(*[work] * 4, *[reap] * 2, *[ask] * 2):
+    def ask(chance: random.Random) -> None:
+        _ask(chance.choice(tenants), key=str(chance.randrange(5)), cancel=chance.random() < 0.5)
+
+    workers = [repeated(lambda chance: _work(chance, superuser), seed) for seed in range(4)]
+    others = [repeated(lambda _chance: dispatching.reap(), 4), repeated(ask, 5), repeated(ask, 6)]
+    with _together(*workers, *others):
         pass
 
     for works in tenants:
         works.counters()
+
+
+def _work(chance: random.Random, superuser: extensions.connection) -> None:
+    job_id = claim()
+    lease = leases.take_lease(job_id=job_id, worker="w") if job_id and chance.random() < 0.9 else None
+    if lease is not None:
+        _end_somehow(lease, chance, superuser)
 
 
 def _end_somehow(lease: leases.Lease, chance: random.Random, superuser: extensions.connection) -> None:

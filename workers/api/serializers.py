@@ -9,7 +9,7 @@ from workers.domain import queries
 class JobSerializer(serializers.ModelSerializer[Job]):
     class Meta:
         model = Job
-        fields = (
+        fields: tuple[str, ...] = (
             *("id", "kind", "state", "attempts", "max_attempts", "progress", "result", "error"),
             *("created_at", "started_at", "finished_at", "cancel_requested_at"),
         )

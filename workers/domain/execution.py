@@ -79,7 +79,9 @@ class Context:
         self.canceled = threading.Event()
         self.lost = threading.Event()
         self._ended = threading.Event()
-        self._heart = threading.Thread(target=traced(lease.tenant_id)(self._beat), name=f"heartbeat-{lease.job_id}", daemon=True)
+        self._heart = threading.Thread(
+            target=traced(lease.tenant_id)(self._beat), name=f"heartbeat-{lease.job_id}", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._heart.start()
@@ -128,8 +130,13 @@ def execute_job(*, job_id: uuid.UUID, worker: str) -> str | None:
     if lease is None:
         logger.info("job %s: late or doubled wake-up", job_id)
         return None
+    with traced(lease.tenant_id):
+        return _attempt(lease)
+
+
+def _attempt(lease: Lease) -> str | None:
     try:
-        with traced(lease.tenant_id), scratch.job_folder(lease.tenant_id) as folder:
+        with scratch.job_folder(lease.tenant_id) as folder:
             with Context(lease, folder, Children(_OutsideTransactions(DecodeChild()))) as context:
                 ending = _work(lease, context)
             # The heart has stopped: it would miss the lease that is given up here.
@@ -163,7 +170,7 @@ def _stop(lease: Lease, context: Context) -> Callable[[], str]:
 
 
 def _crash(lease: Lease, trace: str) -> Callable[[], str]:
-    logger.error("job %s, attempt %s:\n%s", lease.job_id, lease.attempts, trace)
+    logger.error("job %s of tenant %s, attempt %s:\n%s", lease.job_id, lease.tenant_id, lease.attempts, trace)
     if lease.attempts >= lease.max_attempts:
         return partial(leases.fail, lease, error=FAILED_OURSELVES, traceback=trace)
     return partial(leases.retry_later, lease, traceback=trace)

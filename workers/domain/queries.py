@@ -13,8 +13,8 @@ from workers.models import Dispatcher, Worker
 
 
 def jobs(*, state: str | None = None, kind: str | None = None) -> QuerySet[Job]:
-    """The tenant's jobs. Raises Invalid on a state that cannot be."""
-    rows = Job.objects.all()
+    """The tenant's jobs, without what may be long and is not shown. Raises Invalid on a state that cannot be."""
+    rows = Job.objects.defer("spec", "traceback")
     if state is not None:
         if state not in Job.State.values:
             raise Invalid("state", f"`state` must be one of {', '.join(Job.State.values)}.")
@@ -50,7 +50,8 @@ def eta_seconds(job: Job, *, place: int | None) -> int | None:
     slots = _live_workers().filter(pool=job.pool).aggregate(total=Sum("slots"))["total"]
     if pool is None or not slots:
         return None
-    return math.ceil(place * pool.service_seconds / slots)
+    seconds: int = math.ceil(place * pool.service_seconds / slots)
+    return seconds
 
 
 def live_worker_count() -> int:
