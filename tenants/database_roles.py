@@ -9,6 +9,13 @@ from psycopg2 import extensions, sql
 
 from tenants.row_security import APP, DEFINER, MAINT, OWNER
 
+# Of the server's role. The longest lawful statement, a registration of 5,000 images, takes some seconds.
+TIME_OUTS = {
+    "lock_timeout": "15s",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
 
 class UnusableAddress(ValueError):
     """A database address does not name the role it is for."""
@@ -27,6 +34,7 @@ def bootstrap(*, admin_url: str, urls: Mapping[str, str]) -> None:
             for role in (OWNER, APP, MAINT):
                 _login_role(cursor, role, urls[role])
             _role(cursor, DEFINER, sql.SQL("NOLOGIN"))
+            _bound(cursor)
             # The owner gives functions to the definer, and otherwise has nothing of its rights.
             cursor.execute(f"GRANT {DEFINER} TO {OWNER} WITH INHERIT FALSE, SET TRUE")
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database])
@@ -42,6 +50,12 @@ def bootstrap(*, admin_url: str, urls: Mapping[str, str]) -> None:
                 ).format(sql.Identifier(database), sql.Identifier(APP), sql.Identifier(MAINT))
             )
     _close_schema(urls[OWNER])
+
+
+def _bound(cursor: extensions.cursor) -> None:
+    """Ends what would hold a web thread, a lock or a connection for ever."""
+    for setting, limit in TIME_OUTS.items():
+        cursor.execute(f"ALTER ROLE {APP} SET {setting} = '{limit}'")
 
 
 def _close_schema(owner_url: str) -> None:

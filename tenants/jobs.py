@@ -119,6 +119,10 @@ def enqueue(
     `(kind, key)` is idempotent while a job is active. Locks the tenant's queue row first, always.
     """
     known = kind_named(kind)
+    if on_duplicate is OnDuplicate.REPLACE:
+        # Before the queue's lock, for the reason given in `cancel`.
+        running = Job.objects.filter(kind=kind, key=key, state=Job.State.RUNNING)
+        running.update(cancel_requested_at=timezone.now())
     queue = lock_queue(pool=known.pool)
     active = Job.objects.filter(kind=kind, key=key, state__in=Job.ACTIVE).first()
     if active is not None:

@@ -54,6 +54,7 @@ class ImagesView(TenantView):
 
     needs: ClassVar = {"GET": Permission.READ, "POST": Permission.UPLOAD}
     parser_classes = (MultiPartParser,)
+    max_body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
     @property
     def scoped(self) -> bool:  # type: ignore[override]  # the one view whose methods differ
@@ -95,6 +96,7 @@ class ImagesView(TenantView):
 
 class RegisterView(TenantView):
     needs: ClassVar = {"POST": Permission.UPLOAD}
+    max_body = 8 * 1024 * 1024
 
     @extend_schema(operation_id="images_register", request=FilesInput, responses=RegistrationSerializer)
     def post(self, request: Request, project_id: uuid.UUID) -> Response:

@@ -106,7 +106,7 @@ def _parts(storage: TenantStorage, image: Image, by: Principal) -> dict[str, Any
         {
             "number": number,
             "size": size,
-            "url": storage.presign_part(key, upload_id=image.multipart_id, number=number),
+            "url": storage.presign_part(key, upload_id=image.multipart_id, number=number, size=size),
         }
         for number, size in sizes.items()
     ]

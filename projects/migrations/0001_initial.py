@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='image',
-            index=models.Index(fields=['tenant_id', 'project', '-id'], name='image_list'),
+            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['tenant_id', 'project', '-id'], name='image_list'),
         ),
         migrations.AddIndex(
             model_name='image',

@@ -76,7 +76,7 @@ class Image(TenantModel):
             ),
         ]
         indexes = [
-            models.Index(fields=["tenant_id", "project", "-id"], name="image_list"),
+            models.Index(fields=["tenant_id", "project", "-id"], condition=Q(deleted_at=None), name="image_list"),
             models.Index(fields=["tenant_id", "job"], name="image_job"),
         ]
 

@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
 from tenants.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from tenants.api.problems import CONTENT_TYPE
 
 PAGE_PARAMETERS = [
     OpenApiParameter("limit", int, description=f"Rows a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} unless told."),
@@ -23,3 +24,48 @@ def page_of(serializer: type[serializers.BaseSerializer[Any]]) -> Any:
             "results": serializer(many=True),
         },
     )
+
+
+_TEXT = {"type": "string"}
+PROBLEM = {
+    "type": "object",
+    "description": "What went wrong (RFC 9457). `code` is stable; `hint` says what to do about it.",
+    "required": ["type", "title", "status", "code", "detail", "hint"],
+    "properties": {
+        **dict.fromkeys(("type", "title", "code", "detail", "hint"), _TEXT),
+        "status": {"type": "integer"},
+        "errors": {
+            "type": "array",
+            "description": "Which fields of the input cannot be used, and why.",
+            "items": {
+                "type": "object",
+                "required": ["field", "detail"],
+                "properties": {"field": _TEXT, "detail": _TEXT},
+            },
+        },
+    },
+}
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "description": "Repeating a request with the same key has no second effect and is answered as the first was.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+def document_shared(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Adds what holds for every operation: problems, and the Idempotency-Key of a POST that a key makes.
+
+    A postprocessing hook of drf-spectacular.
+    """
+    result["components"]["schemas"]["Problem"] = PROBLEM
+    reference = {"$ref": "#/components/schemas/Problem"}
+    for path in result["paths"].values():
+        for method, operation in path.items():
+            operation["responses"]["default"] = {
+                "description": "A problem.",
+                "content": {CONTENT_TYPE: {"schema": reference}},
+            }
+            if method == "post" and operation.get("security"):
+                operation.setdefault("parameters", []).insert(0, IDEMPOTENCY_KEY)
+    return result

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
@@ -31,6 +30,8 @@ class TenantView(APIView):
     scoped: ClassVar[bool] = True
     # False where an answer may not be kept, because it holds presigned addresses, and repeating it does no harm.
     replays: ClassVar[bool] = True
+    # Bytes of a request's body. Parsed JSON takes some twenty times as much memory, so doors are no wider than needed.
+    max_body: ClassVar[int] = 1024 * 1024
     # The schema answers what OPTIONS would.
     http_method_names = [name for name in APIView.http_method_names if name not in ("options", "trace")]
 
@@ -40,7 +41,7 @@ class TenantView(APIView):
         self.request = self.initialize_request(request, *args, **kwargs)
         self.headers = self.default_response_headers
         try:
-            refuse_large(request)
+            refuse_unreadable(request, max_body=self.max_body)
             self.initial(self.request, *args, **kwargs)
             response = self._answer(self.request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - handle_exception re-raises what it does not know
@@ -60,6 +61,8 @@ class TenantView(APIView):
         named = getattr(self, method, None) if method in self.http_method_names else None
         handler = named or self.http_method_not_allowed
         key = request.headers.get("Idempotency-Key")
+        if key is None and request.method in ("POST", "PATCH"):
+            _ = request.data  # read and parsed before a scope opens: a slow sender must not hold a transaction
         if request.method != "POST" or key is None:
             return self._scoped(lambda: handler(request, *args, **kwargs))
         return self._once(key, request, lambda: handler(request, *args, **kwargs))
@@ -131,15 +134,21 @@ class TooLarge(Refusal):
     def __init__(self, most: int) -> None:
         super().__init__(
             f"More than {most} bytes do not pass this door.",
-            hint="Ask for a form at /projects/{id}/uploads and send the file straight to storage.",
+            hint="Send less at a time; send files through a form of /projects/{id}/uploads, straight to storage.",
         )
 
 
-def refuse_large(request: HttpRequest) -> None:
-    """Raises TooLarge by what the client declares; the server reads no more than that."""
+def refuse_unreadable(request: HttpRequest, *, max_body: int) -> None:
+    """Raises TooLarge by what the client declares (the server reads no more than that), Invalid on a NUL in the query.
+
+    PostgreSQL takes no NUL in any text, so none can name anything.
+    """
     declared = request.META.get("CONTENT_LENGTH") or "0"
-    if not declared.isdecimal() or int(declared) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        raise TooLarge(settings.MAX_DOOR_BYTES)
+    if not declared.isdecimal() or int(declared) > max_body:
+        raise TooLarge(max_body)
+    for name, values in request.GET.lists():
+        if "\x00" in name + "".join(values):
+            raise Invalid(name.replace("\x00", ""), "A parameter holds no NUL character.")
 
 
 class PublicView(APIView):
@@ -147,7 +156,8 @@ class PublicView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    max_body: ClassVar[int] = 16 * 1024
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        refuse_large(request._request)
+        refuse_unreadable(request._request, max_body=self.max_body)
         super().initial(request, *args, **kwargs)

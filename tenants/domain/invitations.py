@@ -7,13 +7,15 @@ from datetime import timedelta
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from tenants import audit
 from tenants.domain.keys import create_key
 from tenants.domain.lookups import tenant_of_invitation
 from tenants.domain.quotas import lock_quota, reserve
-from tenants.models import ApiKey, Invitation, Member, Role, Tenant, User
+from tenants.domain.roles import require_offerable
+from tenants.models import ApiKey, Invitation, Member, Tenant, User
 from tenants.permissions import Principal
 from tenants.refusals import Invalid, NotFound, Refusal, refuse_invalid
 from tenants.scope import tenant_scope
@@ -21,6 +23,8 @@ from tenants.secrets import Token, matches, new_token, parse_token
 
 KIND = "inv"
 LIFETIME = timedelta(days=7)
+# Wrong passwords of the address's account, after which the invitation is revoked.
+MAX_FAILURES = 5
 
 
 class InvitationUnusable(Refusal):
@@ -75,8 +79,8 @@ class Seat:
 
 def invite(*, email: str, role: str, by: Principal | None) -> tuple[Invitation, Token]:
     """Offers a seat. Only an owner offers an owner's. The token's text is shown once. Raises Invalid."""
-    if role == Role.OWNER and by is not None and by.role != Role.OWNER:
-        raise Invalid("role", "Only an owner invites an owner.", hint="Choose another role, or ask an owner.")
+    if by is not None:
+        require_offerable(role, by=by)
     token = new_token(KIND)
     invitation = Invitation(
         email=email.strip().lower(),
@@ -105,13 +109,21 @@ def accept_invitation(*, text: str, name: str, password: str) -> Seat:
 
     Makes the user, unless the address has one: then `password` must be that account's.
     Raises InvitationUnusable, WrongPassword, Invalid (a weak password), HasSeat or QuotaExceeded; then nothing has
-    changed.
+    changed, save that a few wrong passwords use the invitation up.
     """
     parsed = parse_token(KIND, text)
     tenant_id = tenant_of_invitation(prefix=parsed[0]) if parsed else None
     if parsed is None or tenant_id is None:
         raise InvitationUnusable
     prefix, secret = parsed
+    try:
+        return _accept(tenant_id, prefix=prefix, secret=secret, name=name, password=password)
+    except WrongPassword:
+        _count_failure(tenant_id, prefix=prefix)
+        raise
+
+
+def _accept(tenant_id: uuid.UUID, *, prefix: str, secret: str, name: str, password: str) -> Seat:
     with tenant_scope(tenant_id):
         invitation = Invitation.objects.select_for_update().filter(prefix=prefix).first()
         if invitation is None or not matches(secret, invitation.token_hash) or not _is_open(invitation):
@@ -122,6 +134,15 @@ def accept_invitation(*, text: str, name: str, password: str) -> Seat:
         key, token = create_key(member=member, name="First key", by=None)
         audit.record("member.joined", by=None, target=member.id, role=member.role)
         return Seat(tenant=Tenant.objects.get(id=tenant_id), member=member, user=user, key=key, token=token)
+
+
+def _count_failure(tenant_id: uuid.UUID, *, prefix: str) -> None:
+    """An invitation must not serve to guess the password of an account."""
+    with tenant_scope(tenant_id):
+        Invitation.objects.filter(prefix=prefix).update(failures=F("failures") + 1)
+        exhausted = Invitation.objects.filter(prefix=prefix, failures__gte=MAX_FAILURES, revoked_at=None)
+        if exhausted.update(revoked_at=timezone.now()):
+            audit.record("invitation.exhausted", by=None, prefix=prefix)
 
 
 def _is_open(invitation: Invitation) -> bool:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from tenants import audit
 from tenants.domain.lookups import tenant_of_key
-from tenants.models import ApiKey, Member
+from tenants.models import ApiKey, Member, Role
 from tenants.permissions import ROLE_PERMISSIONS, Permission, Principal
 from tenants.refusals import Invalid, NotFound
 from tenants.scope import tenant_scope
@@ -33,6 +33,7 @@ def create_key(
         )
     if by is not None and not set(scopes or ROLE_PERMISSIONS[member.role]) <= set(by.permissions):
         raise Invalid("scopes", "A key cannot do more than the key that makes it.", hint="Name fewer scopes.")
+    expires_at = _bounded(expires_at, by=by)
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid("expires_at", "The expiry lies in the past.", hint="Give a later time, or none.")
     token = new_token(KIND)
@@ -48,11 +49,21 @@ def create_key(
     return key, token
 
 
+def _bounded(expires_at: datetime | None, *, by: Principal | None) -> datetime | None:
+    """A key made with a key ends no later than that one, or it would outlive what allowed it."""
+    maker = ApiKey.objects.filter(id=by.key_id).first() if by is not None and by.key_id else None
+    if maker is None or maker.expires_at is None:
+        return expires_at
+    return min(expires_at or maker.expires_at, maker.expires_at)
+
+
 def revoke_key(*, key_id: uuid.UUID, by: Principal) -> None:
-    """Revokes a key at once; revoking it again changes nothing. Raises NotFound."""
-    key = ApiKey.objects.select_for_update().filter(id=key_id).first()
+    """Revokes a key at once; revoking it again changes nothing. Raises NotFound, or Invalid for an owner's key."""
+    key = ApiKey.objects.select_for_update(of=["self"]).select_related("member").filter(id=key_id).first()
     if key is None:
         raise NotFound
+    if key.member.role == Role.OWNER and by.role != Role.OWNER:
+        raise Invalid("id", "Only an owner revokes an owner's key.", hint="Ask an owner.")
     if key.revoked_at is None:
         ApiKey.objects.filter(id=key_id).update(revoked_at=timezone.now())
         audit.record("key.revoked", by=by, target=key_id, prefix=key.prefix)
@@ -68,11 +79,16 @@ def authenticate(*, text: str) -> Principal | None:
     if tenant_id is None:
         return None
     with tenant_scope(tenant_id):
-        key = ApiKey.objects.select_related("member").filter(prefix=prefix).first()
+        key = ApiKey.objects.select_related("member__user").filter(prefix=prefix).first()
         if key is None or not matches(secret, key.secret_hash):
             return None
         now = timezone.now()
-        if key.revoked_at or key.member.removed_at or (key.expires_at and key.expires_at <= now):
+        if (
+            not key.member.user.is_active
+            or key.revoked_at
+            or key.member.removed_at
+            or (key.expires_at and key.expires_at <= now)
+        ):
             return None
         if key.last_used_at is None or key.last_used_at < now - LAST_USED_RESOLUTION:
             ApiKey.objects.filter(id=key.id).update(last_used_at=now)

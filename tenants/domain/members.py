@@ -6,8 +6,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from tenants import audit
-from tenants.domain.quotas import release
-from tenants.models import Member, Role
+from tenants.domain.quotas import lock_quota, release
+from tenants.domain.roles import require_offerable
+from tenants.models import ApiKey, Member, Role
 from tenants.permissions import Principal
 from tenants.refusals import Invalid, NotFound, Refusal
 
@@ -22,8 +23,7 @@ class LastOwner(Refusal):
 def change_role(*, member_id: uuid.UUID, role: str, by: Principal) -> Member:
     """Raises NotFound, LastOwner, or Invalid when an owner's seat is changed by someone who is not an owner."""
     member, owners = _lock(member_id, by=by)
-    if role == Role.OWNER and by.role != Role.OWNER:
-        raise Invalid("role", "Only an owner makes an owner.", hint="Ask an owner.")
+    require_offerable(role, by=by)
     if role != Role.OWNER and owners == [member]:
         raise LastOwner
     before, member.role = member.role, role
@@ -33,12 +33,15 @@ def change_role(*, member_id: uuid.UUID, role: str, by: Principal) -> Member:
 
 
 def remove_member(*, member_id: uuid.UUID, by: Principal) -> None:
-    """Removes a seat; its keys stop working at once. Raises NotFound, LastOwner or Invalid."""
+    """Removes a seat and revokes its keys, for good. Raises NotFound, LastOwner or Invalid."""
+    lock_quota()  # before the seats, as who accepts an invitation does
     member, owners = _lock(member_id, by=by)
     if owners == [member]:
         raise LastOwner
     member.removed_at = timezone.now()
     member.save(update_fields=["removed_at"])
+    # Or they would come to life again with the seat, should it be taken anew.
+    ApiKey.objects.filter(member=member, revoked_at=None).update(revoked_at=timezone.now())
     release(members=1)
     audit.record("member.removed", by=by, target=member_id)
 

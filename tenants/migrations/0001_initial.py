@@ -135,6 +135,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField()),
                 ('accepted_at', models.DateTimeField(blank=True, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ('failures', models.PositiveSmallIntegerField(default=0)),
                 ('invited_by', tenants.fields.TenantForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.DO_NOTHING, to='tenants.member')),
             ],
             options={

@@ -32,7 +32,8 @@ class Migration(migrations.Migration):
         *isolate("tenants_idempotencyrecord", foreign_keys=MEMBER),
         *isolate("tenants_job"),
         *isolate("tenants_tenantqueue"),
-        *share("tenants_user", grants="SELECT, INSERT, UPDATE"),
+        # Nobody becomes an operator, or another person, by an UPDATE of the server's.
+        *share("tenants_user", grants="SELECT, INSERT, UPDATE (name, password, last_login, is_active)"),
         *share("tenants_pool", grants="SELECT, INSERT, UPDATE"),
         # So that the server can tell whether the database is at its version.
         migrations.RunSQL(f"GRANT SELECT ON django_migrations TO {APP}", migrations.RunSQL.noop),

@@ -47,6 +47,8 @@ class Invitation(TenantModel):
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # Wrong passwords tried through it.
+    failures = models.PositiveSmallIntegerField(default=0)
 
     class Meta(TenantModel.Meta):
         constraints = [

@@ -73,14 +73,17 @@ def test_a_violation_is_seen(path: str, violated: str) -> None:
     assert said, violated
 
 
-def test_only_the_storage_door_imports_boto3() -> None:
-    importers = {
+def importers(*packages: str) -> set[str]:
+    return {
         path.relative_to(ROOT).as_posix()
         for path in files(*SERVER)
-        if any(within(name, "boto3", "botocore", "aiobotocore", "s3transfer") for name in imports(tree(path)))
+        if any(within(name, *packages) for name in imports(tree(path)))
     }
 
-    assert importers == {"tenants/storage.py"}
+
+def test_s3_is_spoken_to_through_one_door() -> None:
+    assert importers("boto3", "botocore", "aiobotocore", "s3transfer") == {"tenants/s3.py"}
+    assert importers("tenants.s3") == {"tenants/storage.py"}
 
 
 def test_clients_import_nothing_of_the_server() -> None:

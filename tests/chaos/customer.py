@@ -3,7 +3,6 @@
 import hashlib
 import io
 import logging
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -23,12 +22,13 @@ PHOTOGRAPHS = 60
 BATCH = 30
 
 
-def photographs() -> list[bytes]:
-    """Small ones: what matters is how many there are."""
+def photographs(*, enlarged: int = 1) -> list[bytes]:
+    """Small ones, since what matters is how many there are; `enlarged` so many times to keep a decoder busy."""
     made = []
     for index in range(PHOTOGRAPHS):
+        image = generate(seed=7, index=index, size=(256, 192)).image
         buffer = io.BytesIO()
-        generate(seed=7, index=index, size=(256, 192)).image.save(buffer, format="JPEG", quality=92)
+        image.resize((256 * enlarged, 192 * enlarged)).save(buffer, format="JPEG", quality=92)
         made.append(buffer.getvalue())
     return made
 
@@ -40,6 +40,7 @@ class Customer:
         self.ground = ground
         self.tenant = tenant
         headers = {"Authorization": f"Bearer {tenant.key}"}
+        self._project, self._images = "", [""]
         self._api = httpx.Client(base_url=f"{ground.url}/api/v1", headers=headers, timeout=60)
 
     def __enter__(self) -> Self:
@@ -54,7 +55,18 @@ class Customer:
         return dict(answer.json())
 
     def upload(self, files: Sequence[bytes]) -> None:
-        project = self.post("/projects", {"name": f"Casings {uuid.uuid4()}", "kind": "DETECTION"})["id"]
+        """Sends the files and asks for the ingest of all."""
+        self.send(files)
+        for batch in range(len(files) // BATCH):
+            self.complete(batch)
+
+    def complete(self, batch: int) -> None:
+        """Asks for the ingest of one batch: one job."""
+        images = self._images[batch * BATCH : (batch + 1) * BATCH]
+        self.post(f"/projects/{self._project}/uploads/complete", {"images": images})
+
+    def send(self, files: Sequence[bytes]) -> None:
+        self._project = self.post("/projects", {"name": "Casings", "kind": "DETECTION"})["id"]
         described = [
             {
                 "filename": f"casing-{number}.jpg",
@@ -64,7 +76,7 @@ class Customer:
             }
             for number, data in enumerate(files)
         ]
-        results = self.post(f"/projects/{project}/uploads", {"files": described})["results"]
+        results = self.post(f"/projects/{self._project}/uploads", {"files": described})["results"]
         with ThreadPoolExecutor(4) as pool, httpx.Client(timeout=60) as storage:
 
             def send(number: int) -> None:
@@ -73,9 +85,7 @@ class Customer:
                 assert answer.is_success, answer.text
 
             list(pool.map(send, range(len(files))))
-        images = [result["image"] for result in results]
-        for start in range(0, len(images), BATCH):
-            self.post(f"/projects/{project}/uploads/complete", {"images": images[start : start + BATCH]})
+        self._images = [result["image"] for result in results]
 
     def states(self) -> dict[str, int]:
         """How many images are in which state."""

@@ -93,6 +93,12 @@ class Ground:
     def restart(self, name: str) -> None:
         self.parts[name].start()
 
+    def add(self, like: str) -> str:
+        """Another process like that part, not started yet; its name."""
+        name = f"{like}-{len(self.parts)}"
+        self.parts[name] = Process(name, self.parts[like].command, log=self.engines.log(name))
+        return name
+
     def worker_children(self) -> list[psutil.Process]:
         pid = self.parts["worker"].pid
         return psutil.Process(pid).children(recursive=True) if pid and self.parts["worker"].alive else []

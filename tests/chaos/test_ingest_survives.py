@@ -1,11 +1,13 @@
 """Sixty photographs are being ingested when a part dies. All sixty end ready, once, and the books balance."""
 
+import os
 import signal
 from collections.abc import Callable
 
+import psutil
 import pytest
 
-from tests.chaos.customer import PHOTOGRAPHS, Customer
+from tests.chaos.customer import PHOTOGRAPHS, Customer, photographs
 from tests.chaos.ground import PATIENCE, Ground, until
 
 Files = list[bytes]
@@ -21,21 +23,28 @@ def _begin(customer: Customer, files: Files) -> None:
     until(lambda: _in_the_middle(customer), every=0.005)
 
 
-def test_nothing_dies(customer: Customer, files: Files) -> None:
-    customer.upload(files)
-
-    customer.assert_books_balance(files)
-    assert customer.job_states() == [("SUCCEEDED", 1)] * 2
+def _at_work(installation: Ground) -> list[psutil.Process]:
+    """Decode children that have started: one that is killed before costs its job a pause and an attempt."""
+    return [child for child in installation.worker_children() if _spent(child) > 0.15]
 
 
-def test_the_decode_child_is_killed(customer: Customer, installation: Ground, files: Files) -> None:
+def _spent(child: psutil.Process) -> float:
+    """Seconds of computing."""
+    try:
+        return float(child.cpu_times().user)
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def test_the_decode_child_is_killed(customer: Customer, installation: Ground) -> None:
     """At two moments. The file it held is decoded again, in a fresh child."""
+    files = photographs(enlarged=4)
     customer.upload(files)
     killed = 0
     for share in (0, PHOTOGRAPHS // 2):
         until(lambda share=share: customer.ready() >= share, every=0.005)  # type: ignore[misc]
-        until(lambda: installation.worker_children() or customer.all_done(), every=0.005)
-        for child in installation.worker_children()[:1]:
+        until(lambda: _at_work(installation) or customer.all_done(), every=0.005)
+        for child in _at_work(installation)[:1]:
             child.kill()
             killed += 1
 
@@ -53,6 +62,7 @@ def test_a_process_of_ours_is_killed(customer: Customer, installation: Ground, f
     installation.restart(part)
 
     customer.assert_books_balance(files)
+    assert len(list(installation.scratch.iterdir())) == 1, "what a dead worker left was swept"
 
 
 def test_the_broker_is_flushed(customer: Customer, installation: Ground, files: Files) -> None:
@@ -75,7 +85,8 @@ def _restart_broker(installation: Ground) -> None:
 def _restart_postgres(installation: Ground) -> None:
     postgres = installation.engines.postgres
     assert postgres is not None
-    postgres.process.popen and postgres.process.popen.send_signal(signal.SIGQUIT)  # a crash, followed by recovery
+    assert postgres.process.pid is not None
+    os.kill(postgres.process.pid, signal.SIGQUIT)  # a crash, followed by recovery
     assert postgres.process.wait(PATIENCE)
     postgres.process.start()
     until(postgres.answers)
@@ -85,16 +96,12 @@ def _restart_postgres(installation: Ground) -> None:
 def test_an_engine_is_killed_and_comes_back(
     customer: Customer, installation: Ground, files: Files, restart: Callable[[Ground], None]
 ) -> None:
-    _begin(customer, files)
+    """The other half is asked for afterwards, over connections that are dead by then."""
+    customer.send(files)
+    customer.complete(0)
+    until(lambda: customer.ready() > 0, every=0.005)
     restart(installation)
-
-    customer.assert_books_balance(files)
-
-
-def test_the_broker_comes_back_while_everything_waits(customer: Customer, installation: Ground, files: Files) -> None:
-    """Nothing is under way: dispatcher and worker sit on connections that are dead."""
-    _restart_broker(installation)
-    customer.upload(files)
+    customer.complete(1)
 
     customer.assert_books_balance(files)
 
@@ -104,12 +111,9 @@ def test_the_worker_is_asked_to_end(customer: Customer, installation: Ground, fi
     _begin(customer, files)
     children = installation.worker_children()
     worker = installation.parts["worker"]
-    import time
-    t = time.monotonic()
     worker.ask_to_stop()
 
     assert worker.wait(PATIENCE)
-    print("STOP", time.monotonic() - t)
     assert worker.returncode == 0
     assert not any(child.is_running() for child in children)
     assert list(installation.scratch.iterdir()) == []
@@ -119,7 +123,5 @@ def test_the_worker_is_asked_to_end(customer: Customer, installation: Ground, fi
     assert installation.query("SELECT count(*) FROM workers_worker WHERE seen_at > now() - interval '2 s'") == [(0,)]
 
     installation.restart("worker")
-    t = time.monotonic()
     customer.assert_books_balance(files)
-    print("REST", time.monotonic() - t)
     assert customer.job_states() == [("SUCCEEDED", 1)] * 2

@@ -7,11 +7,12 @@ from functools import cache
 from typing import Any
 
 import pytest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from django.conf import settings
 
 from projects.domain.images import image_key
-from tenants import storage
+from tenants import s3
 from tenants.storage import TenantStorage
 from tests.isolation.world import World
 
@@ -61,8 +62,13 @@ PROBES: dict[str, Probe] = {
 
 
 def client(tenant_id: uuid.UUID) -> Any:
-    """The very client with which the server and its jobs work for a tenant."""
-    return TenantStorage(tenant_id)._client
+    """A client with the very credentials with which the server and its jobs work for a tenant."""
+    return s3.new_client("s3", settings.S3_ENDPOINT_URL, credentials=TenantStorage(tenant_id)._credentials)
+
+
+def session(service: str, **credentials: str) -> Any:
+    """A client under credentials of the test's choice."""
+    return s3.new_client(service, settings.S3_ENDPOINT_URL, credentials=Credentials(**credentials))
 
 
 def refused(probe: Probe, s3: Any, world: World) -> str:
@@ -79,4 +85,4 @@ def acmes_objects(world: World) -> dict[str, str]:
 
 @cache
 def _owner() -> Any:
-    return storage._new_session_client("s3", settings.S3_ENDPOINT_URL, **settings.S3_ADMIN_CREDENTIALS)
+    return s3.administrator_client()

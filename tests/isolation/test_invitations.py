@@ -2,8 +2,8 @@
 
 import pytest
 
-from tenants.domain.invitations import invite
-from tenants.models import Role
+from tenants.domain.invitations import MAX_FAILURES, invite
+from tenants.models import Invitation, Role
 from tenants.refusals import Refusal
 from tenants.scope import tenant_scope
 from tenants.secrets import new_token
@@ -63,14 +63,20 @@ def test_a_person_with_a_seat_elsewhere_gets_one_of_their_own(guarded_world: Wor
 
 @pytest.mark.parametrize("password", ["not the password", "short"])
 def test_an_account_elsewhere_is_told_only_to_who_holds_an_invitation_for_it(world: World, password: str) -> None:
-    """Acme's invitation to a person with an account: a wrong password says so, and makes nothing."""
+    """Acme's invitation to a person with an account: a wrong password says so, makes nothing, and is counted."""
     with tenant_scope(world.acme.tenant):
-        _, token = invite(email="charlie@bolt.example", role=Role.OWNER, by=world.cast.alice.principal)
-    before = state_of(world.acme.tenant), state_of(world.bolt.tenant)
+        invitation, token = invite(email="charlie@bolt.example", role=Role.OWNER, by=world.cast.alice.principal)
+    before = all_rows("tenants_member", world.acme.tenant), state_of(world.bolt.tenant)
     answer = accept(world, token.text, password=password)
     assert answer.status == 400
     assert b"wrong_password" in answer.body
-    assert (state_of(world.acme.tenant), state_of(world.bolt.tenant)) == before
+    assert (all_rows("tenants_member", world.acme.tenant), state_of(world.bolt.tenant)) == before
+    for _ in range(MAX_FAILURES - 1):
+        assert b"wrong_password" in accept(world, token.text, password=password).body
+    # Used up: not even the right one opens it, so it is no way to guess.
+    assert b"invitation_unusable" in accept(world, token.text).body
+    with tenant_scope(world.acme.tenant):
+        assert Invitation.objects.get(id=invitation.id).failures == MAX_FAILURES
 
 
 def test_only_an_owner_of_the_same_tenant_offers_an_owners_seat(world: World) -> None:

@@ -145,6 +145,7 @@ def test_a_job_that_forgot_its_scope_raises_and_reads_nothing(handled: Register,
     assert seen == [None, (0,)]
     assert (job.state, job.result) == (Job.State.FAILED, None)
     assert "tenants.scope.NoScope" in job.traceback
+    assert job.error is not None
     assert job.error["code"] == "job_crashed"
     assert "scope" not in str(job.error)
 
@@ -181,6 +182,7 @@ def test_a_jobs_storage_credentials_reach_no_other_prefix(handled: Register, wor
     handled(thief)
     job = done(dispatched("probe", world.bolt, {}), world.bolt)
     assert job.state == Job.State.SUCCEEDED, job.traceback
+    assert job.result is not None
     assert set(job.result) == set(PROBES)
     assert set(job.result.values()) <= {"AccessDenied", "403"}
     assert acmes_objects(world) == before
@@ -204,20 +206,20 @@ def _canceled(context: JobContext) -> dict[str, Any]:
 
 @pytest.mark.parametrize("end", [_well, _badly, _wrongly, _canceled])
 def test_a_jobs_folder_bears_its_tenant_and_dies_with_it(
-    end: Callable[[JobContext], dict[str, Any]], handled: Register, world: World, tmp_path: Path
+    end: Callable[[JobContext], dict[str, Any]], handled: Register, world: World
 ) -> None:
-    folders: list[Path] = []
+    seen: list[tuple[str, int, Path]] = []
 
     def work(context: JobContext) -> dict[str, Any]:
-        folders.append(context.scratch)
-        assert str(context.tenant_id) in context.scratch.name
-        assert context.scratch.stat().st_mode & 0o077 == 0
+        seen.append((context.scratch.name, context.scratch.stat().st_mode & 0o777, context.scratch))
         (context.scratch / "deep").mkdir()
         (context.scratch / "deep" / "loot").write_text("acme")
         return end(context)
 
     handled(work)
-    done(dispatched("probe", world.acme, {}), world.acme)
-    done(dispatched("probe", world.bolt, {}), world.bolt)
-    assert len(set(folders)) == 2
-    assert not any(folder.exists() for folder in folders)
+    for holdings in (world.acme, world.bolt):
+        done(dispatched("probe", holdings, {}), holdings)
+        name, mode, folder = seen.pop()
+        assert str(holdings.tenant) in name
+        assert mode == 0o700
+        assert not folder.exists()

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from projects.domain import queries
 from projects.domain.ingest import INGEST
-from tenants import jobs, storage
+from tenants import jobs, s3
 from tenants.jobs import JobContext, Kind
 from tenants.models import Job
 from tenants.scope import tenant_scope
@@ -148,7 +148,8 @@ def everything_kept(superuser: Any) -> str:
 def test_no_secret_is_written_down(
     written: io.StringIO, world: World, superuser: Any, restocked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api, once = world.cast.alice.api, {"HTTP_IDEMPOTENCY_KEY": "canary"}
+    api = world.cast.alice.api
+    once: dict[str, Any] = {"HTTP_IDEMPOTENCY_KEY": "canary"}
     made = api.post("/api/v1/keys", {"name": "canary"}, format="json", **once).json()
     invited = api.post("/api/v1/invitations", {"email": "canary@b.example", "role": "ADMIN"}, format="json", **once)
     assert invited.status_code == 422  # the same Idempotency-Key for another request
@@ -193,6 +194,6 @@ def _use_and_misuse(world: World, made: dict[str, Any], monkeypatch: pytest.Monk
 
 
 def _storage_secrets(world: World) -> list[str]:
-    credentials = TenantStorage(world.acme.tenant)._client._request_signer._credentials.get_frozen_credentials()
-    service = storage._service_client("sts", None)._request_signer._credentials
+    credentials = TenantStorage(world.acme.tenant)._credentials.get_frozen_credentials()
+    service = s3.service_client("sts", None)._request_signer._credentials
     return [credentials.secret_key, credentials.token, service.secret_key]

@@ -106,7 +106,7 @@ def test_a_body_sets_what_is_its_to_set(row: Row, world: World) -> None:
 
 @pytest.mark.parametrize("header", ["X-Tenant", "X-Tenant-Id", "X-Forwarded-User", "Tenant", "X-Myriad-Tenant"])
 def test_no_header_names_the_tenant(header: str, world: World) -> None:
-    headers = {f"HTTP_{header.upper().replace('-', '_')}": str(world.acme.tenant)}
+    headers: dict[str, Any] = {f"HTTP_{header.upper().replace('-', '_')}": str(world.acme.tenant)}
     api = world.cast.charlie.api
     assert api.get("/api/v1/me", **headers).json()["tenant"]["id"] == str(world.bolt.tenant)
     assert api.get(f"/api/v1/projects/{world.acme.project}", **headers).status_code == 404

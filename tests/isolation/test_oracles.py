@@ -10,7 +10,7 @@ from tests.isolation.world import World, item, state_of
 
 PROJECT = "projects/{project}"
 # What is the same → address below /api/v1/, and bodies that name what Acme has and what nobody has.
-MADE_ALIKE: dict[str, tuple[str, Any, Any]] = {
+MADE_ALIKE: dict[str, tuple[Any, ...]] = {
     "a project's name": ("projects", *({"name": name, "kind": "DETECTION"} for name in ("Acme housings", "new"))),
     "a class's name": (f"{PROJECT}/classes", *({"name": name} for name in ("Acme dent", "new"))),
     "a READY image's bytes": (
@@ -85,7 +85,7 @@ def _walk(api: Any, address: str, way: str) -> tuple[list[str], str]:
 
 def test_one_idempotency_key_in_two_tenants_is_two(world: World) -> None:
     """The world was furnished with this key, by Alice and by Charlie."""
-    key = {"HTTP_IDEMPOTENCY_KEY": "first thing"}
+    key: dict[str, Any] = {"HTTP_IDEMPOTENCY_KEY": "first thing"}
     again = {"name": "Acme lids", "kind": "ANOMALY"}
     acmes = world.cast.alice.api.post("/api/v1/projects", again, format="json", **key)
     assert (acmes.status_code, acmes.headers.get("Idempotency-Replayed")) == (201, "true")
@@ -93,7 +93,7 @@ def test_one_idempotency_key_in_two_tenants_is_two(world: World) -> None:
     bolts = world.cast.charlie.api.post("/api/v1/projects", again, format="json", **key)
     assert bolts.status_code == 422  # his own was another project
     assert "acme" not in bolts.content.decode().lower()
-    fresh = {"HTTP_IDEMPOTENCY_KEY": "second thing"}
+    fresh: dict[str, Any] = {"HTTP_IDEMPOTENCY_KEY": "second thing"}
     bodies = [world.cast.alice.api, world.cast.charlie.api]
     made = [api.post("/api/v1/projects", {"name": "twin", "kind": "ANOMALY"}, format="json", **fresh) for api in bodies]
     assert [answer.status_code for answer in made] == [201, 201]
@@ -103,7 +103,8 @@ def test_one_idempotency_key_in_two_tenants_is_two(world: World) -> None:
 
 def test_a_kept_refusal_of_a_foreign_id_is_that_of_a_missing_one(world: World) -> None:
     """Also when it comes back by its Idempotency-Key."""
-    api, nowhere = world.cast.charlie.api, "0198c0de-0000-7000-8000-000000000000"
+    nowhere = "0198c0de-0000-7000-8000-000000000000"
+    api: Any = world.cast.charlie.api
     answers = []
     for number, project in enumerate((world.acme.project, nowhere)):
         for _ in range(2):

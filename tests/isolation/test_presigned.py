@@ -141,9 +141,10 @@ def test_the_part_of_an_upload_goes_to_its_own_object_only(world: World, tmp_pat
         holdings: own.start_multipart("incoming/parts", content_type="image/png") for holdings, own in storages.items()
     }
     addresses = {
-        holdings: own.presign_part("incoming/parts", upload_id=begun[holdings], number=1)
+        holdings: own.presign_part("incoming/parts", upload_id=begun[holdings], number=1, size=1)
         for holdings, own in storages.items()
     }
+    assert send("PUT", addresses[world.bolt], b"more than was signed")[0] == 403
     assert send("PUT", addresses[world.bolt], b"x")[0] == 200
     acmes, bolts = (urlsplit(addresses[holdings]) for holdings in (world.acme, world.bolt))
     swapped = parse_qs(bolts.query) | {"uploadId": [begun[world.acme]]}

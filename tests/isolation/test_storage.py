@@ -1,5 +1,6 @@
 """Objects: what S3 itself refuses to one tenant's credentials, whatever key our code would name."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ from botocore.exceptions import ClientError
 from django.conf import settings
 
 from projects.domain.images import image_key
+from tenants import s3 as s3_door
 from tenants import storage
 from tenants.storage import ObjectMissing, StorageUnavailable, TenantStorage
-from tests.isolation.objects import BUCKET, PROBES, STORED, Probe, acmes_objects, client, refused
+from tests.isolation.objects import BUCKET, PROBES, STORED, Probe, acmes_objects, client, refused, session
 from tests.isolation.world import World
 
 ALL_PROBES = pytest.mark.parametrize("probe", [pytest.param(probe, id=name) for name, probe in PROBES.items()])
@@ -57,19 +59,19 @@ def test_a_prefix_is_a_folder_and_not_a_beginning(key: str, world: World) -> Non
 
 
 def test_a_session_cannot_become_more(world: World) -> None:
-    given = storage._assume_role(world.bolt.tenant)
+    given = s3_door.assume_role(world.bolt.tenant)
     credentials = {name: given[name] for name in ("access_key", "secret_key", "token")}
-    sts = storage._new_session_client("sts", settings.S3_ENDPOINT_URL, **credentials)
+    sts = session("sts", **credentials)
     with pytest.raises(ClientError) as caught:
         sts.assume_role(RoleArn=settings.S3_ROLE_ARN, RoleSessionName="more")
     assert caught.value.response["Error"]["Code"] == "AccessDenied"
     # Nor does the service's own pair without the session's token, nor the session's with another's.
-    others = storage._assume_role(world.acme.tenant)
+    others = s3_door.assume_role(world.acme.tenant)
     for mixed in (
         credentials | {"token": others["token"]},
         {"access_key": given["access_key"], "secret_key": "x" * 40},
     ):
-        s3 = storage._new_session_client("s3", settings.S3_ENDPOINT_URL, **mixed)
+        s3 = session("s3", **mixed)
         with pytest.raises(ClientError):
             s3.get_object(Bucket=BUCKET, Key=f"t/{world.acme.tenant}/{image_key(STORED)}")
 
@@ -77,7 +79,7 @@ def test_a_session_cannot_become_more(world: World) -> None:
 @ALL_PROBES
 def test_the_services_own_identity_does_nothing_but_write_to_incoming(probe: Probe, world: World) -> None:
     """It signs upload forms, which is why it may write there for any tenant."""
-    s3 = storage._service_client("s3", settings.S3_ENDPOINT_URL)
+    s3 = s3_door.service_client("s3", settings.S3_ENDPOINT_URL)
     if probe is PROBES["put"]:
         probe(s3, f"t/{world.acme.tenant}/", "")
         TenantStorage(world.acme.tenant).delete(["incoming/x"])
@@ -116,20 +118,51 @@ def test_equal_bytes_of_two_tenants_are_two_objects(world: World, tmp_path: Path
     bolts.delete([image_key(STORED)])
 
 
-def test_each_tenant_has_its_own_client(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when clients are made anew, because there are more tenants than are kept."""
-    monkeypatch.setattr(storage, "_MAX_CLIENTS", 1)
-    monkeypatch.setattr(storage, "_clients", storage._Clients())
+def test_each_tenant_signs_with_its_own_credentials(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when they are taken anew, because there are more tenants than are kept."""
+    monkeypatch.setattr(s3_door, "_MAX_CREDENTIALS", 1)
+    kept = s3_door.TenantCredentials()
+    monkeypatch.setattr(storage, "tenant_credentials", kept)
     for holdings in (world.acme, world.bolt, world.acme):
         own = TenantStorage(holdings.tenant)
         assert own.prefix == f"t/{holdings.tenant}/"
         names = [str(holdings.awaiting), str(holdings.arrived)]
         assert set(own.sizes("incoming", names=names)) == set(names)
-        assert len(storage._clients._kept) == 1
+        assert len(kept._kept) == 1
 
 
-@pytest.mark.parametrize("wrong", ["", "not an id", None, b"x"])
-def test_storage_is_built_from_a_tenants_id_only(wrong: Any, world: World) -> None:
-    for value in (wrong, str(world.acme.tenant)):
+def test_shared_client_signs_nothing_outside_a_tenants_storage(world: World) -> None:
+    own = TenantStorage(world.acme.tenant)
+    assert own.sizes("incoming", names=[str(world.acme.awaiting)])
+    with pytest.raises(RuntimeError, match="through TenantStorage"):
+        own._client.list_objects_v2(Bucket=BUCKET, Prefix=own.prefix)
+
+
+def test_threads_of_two_tenants_on_the_shared_client_do_not_mix(world: World) -> None:
+    def look(holdings: Any) -> bool:
+        names = [str(holdings.awaiting), str(holdings.arrived)]
+        return set(TenantStorage(holdings.tenant).sizes("incoming", names=names)) == set(names)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(look, [world.acme, world.bolt] * 40))
+
+
+def test_what_is_lent_for_one_call_is_taken_back(world: World, tmp_path: Path) -> None:
+    """Also after an error, and when another tenant's storage is used meanwhile."""
+    acmes, bolts = (TenantStorage(holdings.tenant) for holdings in (world.acme, world.bolt))
+    with pytest.raises(ObjectMissing):
+        acmes.download("incoming/nothing", tmp_path / "x", max_bytes=1)
+    with pytest.raises(RuntimeError, match="through TenantStorage"):
+        acmes._client.list_objects_v2(Bucket=BUCKET, Prefix=acmes.prefix)
+    with s3_door.borrowed.lend(acmes._credentials):
+        assert bolts.sizes("incoming", names=[str(world.bolt.awaiting)])
+        assert acmes._client.list_objects_v2(Bucket=BUCKET, Prefix=acmes.prefix)["KeyCount"]
+        with pytest.raises(ClientError):
+            acmes._client.list_objects_v2(Bucket=BUCKET, Prefix=bolts.prefix)
+
+
+def test_storage_is_built_from_a_tenants_id_only(world: World) -> None:
+    wrong: list[Any] = ["", "not an id", None, b"x", str(world.acme.tenant)]
+    for value in wrong:
         with pytest.raises(TypeError):
             TenantStorage(value)

@@ -12,7 +12,7 @@ from psycopg2 import extensions
 
 from projects.domain.ingest import INGEST
 from projects.models import Image
-from tenants import jobs, storage
+from tenants import jobs, s3, storage
 from tenants.jobs import JobContext, Kind
 from tenants.models import Job
 from tenants.scope import ScopeOpen, tenant_scope
@@ -110,14 +110,15 @@ def watch(superuser: extensions.connection, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(URLLib3Session, "send", noted_send)
     monkeypatch.setattr(subprocess.Popen, "__init__", noted_start)
     # So that taking the tenant's credentials is seen as well.
-    monkeypatch.setattr(storage, "_clients", storage._Clients())
+    monkeypatch.setattr(storage, "tenant_credentials", s3.TenantCredentials())
     return watch
 
 
 def test_the_watch_sees_an_open_transaction(watch: Watch, world: World) -> None:
     own = TenantStorage(world.acme.tenant)
     with tenant_scope(world.acme.tenant):
-        own._client.list_objects_v2(Bucket="myriad", Prefix=own.prefix)  # past our own refusal
+        with s3.borrowed.lend(own._credentials):
+            own._client.list_objects_v2(Bucket="myriad", Prefix=own.prefix)  # past our own refusal
         subprocess.run(["true"], check=True)
     assert (watch.seen, watch.open) == (["s3", "s3", "child"], ["s3", "child"])
 

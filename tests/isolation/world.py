@@ -14,6 +14,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connections
+from django.db.models import Model
 from PIL import Image as Picture
 
 from projects.domain.classes import create_class
@@ -188,7 +189,8 @@ def marks(acme: Holdings, bolt: Holdings) -> frozenset[str]:
     """Ids, hashes and prefixes of all Acme's rows, as texts."""
     held = {acme: set[str](), bolt: set[str]()}
     columns = ("id", "sha256", "stored_sha256", "thumbnail_sha256", "prefix", "user_id", "slug")
-    for model in [*tenant_models(), Tenant]:
+    models: list[type[Model]] = [*tenant_models(), Tenant]
+    for model in models:
         named = [field.column for field in model._meta.fields if field.column in columns]
         for holdings, texts in held.items():
             for row in all_rows(model._meta.db_table, holdings.tenant):

@@ -68,7 +68,7 @@ def test_unusable_change_is_refused_and_changes_nothing(alice: Person, project: 
         ({"metadata": None}, "metadata"),
         ({"split": "EVAL"}, "split"),
         ({"split": None}, "split"),
-        ({"classes": ["dent"]}, "classes.0"),
+        ({"classes": ["dent"]}, "classes[0]"),
         ({"classes": [MISSING] * 51}, "classes"),
         ({"split": "TEST", "metadata": {"camera": []}}, "metadata"),
     ]

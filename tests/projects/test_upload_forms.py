@@ -4,26 +4,18 @@ import base64
 import hashlib
 import json
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import connection
-
-from tenants.models import IdempotencyRecord, Job
+from tenants.models import IdempotencyRecord
 from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
 from tests.cast import Cast, Person
 from tests.projects.conftest import project_of
 from tests.projects.files import File, described, photograph, photographs
 from tests.projects.uploading import ask, bring, complete, post, send, statuses
-from tests.projects.working import row
+from tests.projects.working import jobs_of, row
 
 MISSING = "00000000-0000-7000-8000-000000000000"
-
-
-def jobs_of(person: Person) -> list[Job]:
-    with tenant_scope(person.tenant.id):
-        return list(Job.objects.order_by("id"))
 
 
 def test_announced_file_is_taken_and_its_ingest_asked_for(alice: Person, project: str, storage: TenantStorage) -> None:
@@ -120,29 +112,6 @@ def test_complete_twice_changes_nothing(alice: Person, project: str) -> None:
     events = alice.api.get("/api/v1/audit").json()["results"]
     arrived = [event["detail"] for event in events if event["action"] == "images.arrived"]
     assert arrived == [{"count": 2, "job": str(job.id)}]
-
-
-def test_concurrent_completions_make_one_job(alice: Person, project: str) -> None:
-    files = photographs(4)
-    lines = ask(alice, project, *files)
-    for line, file in zip(lines, files, strict=True):
-        send(line["upload"], file.data)
-    images = [line["image"] for line in lines]
-
-    def finish(number: int) -> tuple[list[str], list[str]]:
-        try:
-            # In another order each, as different clients would.
-            answer = complete(alice, project, *images[number:], *images[:number])
-            return statuses(answer), answer.json()["jobs"]
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(finish, range(4)))
-
-    (job,) = jobs_of(alice)
-    assert answers == [(["ARRIVED"] * 4, [str(job.id)])] * 4
-    assert sorted(job.spec["images"]) == sorted(images)
 
 
 def test_what_a_canceled_job_left_gets_another(alice: Person, project: str) -> None:

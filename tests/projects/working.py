@@ -9,8 +9,13 @@ from django.utils import timezone
 from projects.models import Image
 from tenants.models import Job
 from tenants.scope import tenant_scope
+from tenants.storage import TenantStorage
 from tests.cast import Person
 from workers.domain import dispatching, execution, registry
+
+# Status and error code of an image that is through, and of one whose turn is to come.
+READY = ("READY", None)
+WAITS = ("ARRIVED", None)
 
 
 @dataclass
@@ -44,6 +49,12 @@ def hasten(person: Person) -> None:
         Job.objects.filter(state=Job.State.PENDING).update(due_at=timezone.now())
 
 
+def expire(person: Person, job_id: uuid.UUID) -> None:
+    """Lets a lease run out, as it does seconds after its worker died."""
+    with tenant_scope(person.tenant.id):
+        Job.objects.filter(id=job_id).update(expires_at=timezone.now())
+
+
 def row(person: Person, image: str) -> Image:
     """The image as it stands in the database, deleted or not."""
     with tenant_scope(person.tenant.id):
@@ -54,3 +65,26 @@ def rows(person: Person, *images: str) -> list[tuple[str, Any]]:
     """Status and error code of each image, in the order given."""
     found = [row(person, image) for image in images]
     return [(image.status, image.error and image.error["code"]) for image in found]
+
+
+def jobs_of(person: Person) -> list[Job]:
+    """All the tenant's jobs, oldest first."""
+    with tenant_scope(person.tenant.id):
+        return list(Job.objects.order_by("id"))
+
+
+def job_of(person: Person, image: str) -> Job:
+    """The job that ingests the image."""
+    found = row(person, image).job
+    assert isinstance(found, Job)
+    return found
+
+
+def published(person: Person, *images: str) -> bool:
+    """Whether all are READY with both objects, and nothing that came in is left."""
+    storage = TenantStorage(person.tenant.id)
+    found = [row(person, image) for image in images]
+    stored = storage.sizes("images", names=[image.stored_sha256 for image in found])
+    thumbnails = storage.sizes("thumbnails", names=[image.thumbnail_sha256 for image in found])
+    left = storage.sizes("incoming", names=images)
+    return rows(person, *images) == [READY] * len(images) and len(stored) == len(thumbnails) == len(images) and not left

@@ -72,8 +72,11 @@ def standing(template: str) -> Iterator[str]:
 
 @pytest.fixture
 def standing_cast(template: str, standing: str, django_db_blocker: Any) -> Iterator[Cast]:
-    """The cast, for a test that changes nothing, or takes it back (`rolled_back`): much quicker than `cast`."""
-    point_to(standing)
+    """The cast, for a test that changes nothing, or takes it back (`rolled_back`): much quicker than `cast`.
+
+    The connection stays open from test to test, as in a server.
+    """
+    if connections.settings["default"]["NAME"] != standing:
+        point_to(standing)
     with django_db_blocker.unblock():
         yield _casts[template]
-        connections.close_all()

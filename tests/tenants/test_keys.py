@@ -115,13 +115,14 @@ def refused(cast: Cast, case: str) -> str:
     }.get(case, text)
 
 
-CASES = ["expired", "revoked", "seat removed", "wrong secret", "unknown prefix", "another's secret", "an invitation"]
-CASES += ["the prefix alone", "nonsense"]
+CASES = ["expired", "revoked", "wrong secret", "unknown prefix", "another's secret", "an invitation"]
+CASES += ["the prefix alone", "nonsense", "seat removed"]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_an_unusable_key_opens_nothing(case: str, cast: Cast) -> None:
-    assert authenticate(text=refused(cast, case)) is None
+def test_an_unusable_key_opens_nothing(cast: Cast) -> None:
+    usable = [case for case in CASES if authenticate(text=refused(cast, case)) is not None]
+
+    assert usable == []
 
 
 def test_every_401_is_the_same(cast: Cast) -> None:

@@ -189,6 +189,34 @@ def test_work_is_enqueued_while_publishing_though_the_job_is_being_canceled(acme
     assert acme.counters() == (1, 1)
 
 
+@pytest.mark.parametrize("end", ["succeed", "give_back"])
+def test_a_job_ends_while_it_is_being_replaced(acme: Works, end: str) -> None:
+    """Both touch the job and the queue: in one order, or each would wait for the other."""
+    lease = lease_of(acme, key="a")
+    lost: list[LeaseLost] = []
+
+    def finish() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5s'")
+        try:
+            WRITES[end](lease)
+        except LeaseLost as error:
+            lost.append(error)
+
+    thread = threading.Thread(target=with_own_connections(finish))
+    with tenant_scope(acme.id):
+        assert Job.objects.filter(id=lease.job_id).update(cancel_requested_at=timezone.now())
+        thread.start()
+        thread.join(0.3)  # long enough for it to have taken whatever it takes first
+        jobs.lock_queue(pool=POOL)
+    thread.join(30)
+
+    assert not thread.is_alive()
+    assert not lost
+    assert acme.states() == ["SUCCEEDED" if end == "succeed" else "CANCELED"]
+    assert acme.counters() == (0, 0)
+
+
 def test_each_ending_is_counted_once(acme: Works) -> None:
     acme.set_queue(running_cap=100)
     leases.succeed(lease_of(acme), result={"n": 1}, progress={"done": 1})

@@ -1,7 +1,8 @@
 """A worker's hold on a job: taken, renewed, given back, or ended. Each write names the token, and a stale one loses.
 
-The tenant's queue row is locked before a job that counts in it changes state. Leases run by the database's clock,
-since those of the machines differ.
+Here a running job's row is locked before its tenant's queue row, as it must be where a handler publishes and enqueues
+in one transaction. (A waiting job's is locked after it; the dispatcher, which meets both, waits for neither.) Leases
+run by the database's clock, since those of the machines differ.
 """
 
 import uuid
@@ -18,7 +19,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from tenants.domain.lookups import tenant_of_job
-from tenants.jobs import LeaseLost, leave_queue, lock_queue
+from tenants.jobs import LeaseLost
 from tenants.models import Job, Pool, TenantQueue
 from tenants.scope import tenant_scope
 
@@ -137,22 +138,24 @@ def _held(lease: Lease) -> QuerySet[Job]:
     return Job.objects.filter(id=lease.job_id, token=lease.token, state=Job.State.RUNNING)
 
 
+def _queue(lease: Lease) -> QuerySet[TenantQueue]:
+    return TenantQueue.objects.filter(pool=lease.pool)
+
+
 def _end(lease: Lease, *, state: str, **changes: Any) -> str:
     with tenant_scope(lease.tenant_id):
-        queue = lock_queue(pool=lease.pool)
         if not _held(lease).update(state=state, finished_at=timezone.now(), expires_at=None, **changes):
             raise LeaseLost(f"job {lease.job_id} is no longer ours (token {lease.token})")
-        leave_queue(queue, was=Job.State.RUNNING)
+        _queue(lease).update(running=F("running") - 1)
     return state
 
 
 def _requeue(lease: Lease, **changes: Any) -> str:
     with tenant_scope(lease.tenant_id):
-        queue = lock_queue(pool=lease.pool)
         wanted = _held(lease).filter(cancel_requested_at=None)
         if not wanted.update(state=Job.State.PENDING, expires_at=None, **changes):
             return end_canceled(lease)
-        TenantQueue.objects.filter(id=queue.id).update(running=F("running") - 1, waiting=F("waiting") + 1)
+        _queue(lease).update(running=F("running") - 1, waiting=F("waiting") + 1)
     return Job.State.PENDING
 
 

@@ -7,7 +7,6 @@ import pytest
 from django.conf import settings
 from rest_framework import serializers
 from rest_framework.exceptions import Throttled, ValidationError
-from rest_framework.test import APIClient
 
 from tenants.api import problems
 from tenants.storage import StorageUnavailable
@@ -219,7 +218,3 @@ def test_a_problem_without_a_code_of_ours_is_one_still() -> None:
     assert (answer.status_code, answer.data["code"]) == (429, "error")
     assert answer.data.keys() == MEMBERS
     assert problems.exception_handler(RuntimeError(), {}) is None
-
-
-def test_no_answer_is_debugging_page(client: APIClient, standing_cast: Cast) -> None:
-    assert settings.DEBUG is False

@@ -1,0 +1,127 @@
+"""`/healthz` and `/readyz`: the process is up; its parts answer."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from tenants import s3
+from workers.domain import registry
+from workers.models import Dispatcher
+
+
+@pytest.fixture
+def closed() -> Iterator[int]:
+    """A port that nobody answers at."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def answer(client: Client, address: str = "/readyz") -> tuple[int, dict[str, Any]]:
+    said = client.get(address)
+    return said.status_code, said.json()
+
+
+def test_all_well(database: str, client: Client) -> None:
+    assert answer(client) == (
+        200,
+        {"database": "ok", "broker": "ok", "storage": "ok", "dispatcher": "down", "workers": 0},
+    )
+
+
+def test_dispatcher_and_workers_are_told(database: str, client: Client) -> None:
+    Dispatcher.objects.create(seen_at=timezone.now())
+    registry.enter(name="w1", pool="cpu", slots=2)
+    drained = registry.enter(name="w2", pool="cpu", slots=2)
+    registry.drain(worker_id=drained)
+    status, body = answer(client)
+
+    assert (status, body["dispatcher"], body["workers"]) == (200, "ok", 1)
+
+
+def test_a_dispatcher_not_seen_for_long_is_down(database: str, client: Client) -> None:
+    Dispatcher.objects.create(seen_at=timezone.now() - timezone.timedelta(minutes=5))
+
+    assert answer(client)[1]["dispatcher"] == "down"
+
+
+def test_without_the_database(database: str, client: Client, closed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "PORT", str(closed))
+
+    assert answer(client) == (503, {"database": "down", "broker": "ok", "storage": "ok"})
+
+
+def test_without_the_broker(database: str, client: Client, closed: int, settings: Any) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{closed}/0"
+    status, body = answer(client)
+
+    assert (status, body["broker"]) == (503, "down")
+    assert (body["database"], body["storage"]) == ("ok", "ok")
+
+
+def test_with_a_wrong_password_of_the_broker(database: str, client: Client, settings: Any) -> None:
+    settings.REDIS_URL = "redis://:wrong@" + settings.REDIS_URL.rpartition("@")[2].removeprefix("redis://")
+
+    assert answer(client)[1]["broker"] == "down"
+
+
+def test_without_storage(database: str, client: Client, closed: int, settings: Any) -> None:
+    settings.S3_ENDPOINT_URL = f"http://127.0.0.1:{closed}"
+    status, body = answer(client)
+
+    assert (status, body["storage"]) == (503, "down")
+    assert (body["database"], body["broker"]) == ("ok", "ok")
+
+
+def test_with_an_identity_that_storage_does_not_know(
+    database: str, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    s3.impatient_client.cache_clear()
+
+    assert answer(client)[1]["storage"] == "down"
+
+
+def test_with_nothing_at_all_the_process_is_still_up(
+    database: str, client: Client, closed: int, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "PORT", str(closed))
+    settings.REDIS_URL = f"redis://127.0.0.1:{closed}/0"
+    settings.S3_ENDPOINT_URL = f"http://127.0.0.1:{closed}"
+
+    assert answer(client, "/healthz") == (200, {"status": "ok"})
+    assert answer(client) == (503, {"database": "down", "broker": "down", "storage": "down"})
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_broker_that_hangs_is_down_within_seconds(database: str, client: Client, silent: int, settings: Any) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{silent}/0"
+    said: list[tuple[int, dict[str, Any]]] = []
+    asking = threading.Thread(target=lambda: (said.append(answer(client)), connection.close()), daemon=True)
+    asking.start()
+    asking.join(timeout=10)
+
+    assert said
+    assert said[0][1]["broker"] == "down"
+
+
+def test_nothing_secret_is_told(database: str, client: Client, closed: int, settings: Any) -> None:
+    settings.REDIS_URL = f"redis://:hunter2@127.0.0.1:{closed}/0"
+    said = client.get("/readyz").content
+
+    assert b"hunter2" not in said
+    assert str(closed).encode() not in said

@@ -1,0 +1,125 @@
+"""The OpenAPI schema: generated without a warning, checked in, complete."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import call_command
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tenants.api.views import TenantView
+from tests.architecture.source import ROOT
+
+CHECKED_IN = ROOT / "docs" / "openapi.yaml"
+HOW = "manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml"
+PUBLIC = {("/api/v1/invitations/accept", "post")}
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("schema") / "openapi.yaml"
+    call_command("spectacular", validate=True, fail_on_warn=True, file=str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def schema(generated: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(generated.read_text())
+    return loaded
+
+
+def operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def routes(resolver: URLResolver, prefix: str = "/") -> Iterator[tuple[str, Any]]:
+    for pattern in resolver.url_patterns:
+        address = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield address, pattern.callback
+        else:
+            yield from routes(pattern, address)
+
+
+def test_the_one_checked_in_is_the_one_of_the_code(generated: Path) -> None:
+    assert CHECKED_IN.read_text() == generated.read_text(), f"run {HOW}"
+
+
+def test_every_route_of_the_api_and_each_of_its_methods_is_in_it(schema: dict[str, Any]) -> None:
+    there = set()
+    for address, view in routes(get_resolver()):
+        cls = getattr(view, "cls", None)
+        if address.startswith("/api/v1/") and address != "/api/v1/schema":
+            path = address.replace("<uuid:", "{").replace(">", "}")
+            assert cls is not None, f"{address} is not a view of the API"
+            there |= {(path, method) for method in cls.http_method_names if hasattr(cls, method)} - {(path, "options")}
+
+    assert {(path, method) for path, method, _ in operations(schema)} == there
+    assert len(there) > 30
+
+
+def test_each_operation_has_a_name_and_a_description(schema: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(schema)]
+
+    assert len(set(names)) == len(names)
+    assert [path for path, _, operation in operations(schema) if len(operation.get("description", "")) < 10] == []
+
+
+def test_each_operation_asks_for_a_key_but_the_public_ones(schema: dict[str, Any]) -> None:
+    keyless = {(path, method) for path, method, operation in operations(schema) if not operation.get("security")}
+
+    assert keyless == PUBLIC
+
+
+def test_each_operation_tells_of_problems(schema: dict[str, Any]) -> None:
+    for path, method, operation in operations(schema):
+        content = operation["responses"]["default"]["content"]
+        assert content == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}, (
+            path,
+            method,
+        )
+
+
+def test_each_post_with_a_key_takes_an_idempotency_key(schema: dict[str, Any]) -> None:
+    for path, method, operation in operations(schema):
+        headers = {given["name"] for given in operation.get("parameters", []) if given["in"] == "header"}
+        takes = method == "post" and (path, method) not in PUBLIC
+        assert ("Idempotency-Key" in headers) is takes, (path, method)
+
+
+def test_each_list_is_paginated(schema: dict[str, Any]) -> None:
+    for path, method, operation in operations(schema):
+        if operation["operationId"].endswith("_list"):
+            given = {parameter["name"] for parameter in operation["parameters"]}
+            assert given >= {"limit", "cursor"}, (path, method)
+
+
+def test_what_is_secret_is_in_no_list_or_detail(schema: dict[str, Any]) -> None:
+    """Only the answers that make a key or an invitation show a secret."""
+    components = schema["components"]["schemas"]
+    with_secret = {name for name, each in components.items() if {"secret", "token"} & each.get("properties", {}).keys()}
+
+    assert with_secret == {"NewKey", "NewInvitation", "AcceptInput"}
+    hidden = {"secret_hash", "token_hash", "password", "traceback", "tenant_id", "spec"}
+    told = {field for name, each in components.items() if name != "AcceptInput" for field in each.get("properties", {})}
+    assert not hidden & told
+
+
+def test_anybody_may_read_it(database: str, client: Client) -> None:
+    answer = client.get("/api/v1/schema")
+
+    assert answer.status_code == 200
+    assert "openapi" in answer.headers["Content-Type"]
+
+
+def test_every_view_of_the_api_is_ours_and_says_what_it_needs() -> None:
+    for address, view in routes(get_resolver()):
+        cls = getattr(view, "cls", None)
+        if cls is not None and issubclass(cls, TenantView):
+            methods = {method.upper() for method in cls.http_method_names if hasattr(cls, method)}
+            assert cls.needs.keys() >= methods, address
