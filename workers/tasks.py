@@ -38,8 +38,10 @@ class _Presence:
         execution.draining.set()
 
     def stop(self) -> None:
+        """Takes the row away. A worker that ended before it was ready has none."""
         self._gone.set()
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
 
     def _beat(self) -> None:
         while not self._gone.wait(_BEAT_SECONDS if self._worker_id else 0):

@@ -18,6 +18,7 @@ from tenants.storage import StorageUnavailable
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+_CORRECT = "Correct the input and send it again."
 _HINTS = {
     401: "Send `Authorization: Bearer myr_…` with a key that is neither expired nor revoked.",
     403: "Ask an owner or admin for a role, or a key whose scopes include this.",
@@ -56,7 +57,7 @@ def of_refusal(refusal: Refusal) -> Response:
         code=refusal.code,
         title=refusal.title,
         detail=refusal.detail,
-        hint=refusal.hint,
+        hint=refusal.hint or _HINTS.get(refusal.status, _CORRECT),
         **refusal.extra,
     )
     return _response(refusal.status, body, {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None)
@@ -88,7 +89,7 @@ def _of_api_exception(error: exceptions.APIException) -> Response:
         extra["errors"] = errors
         detail = "; ".join(f"{found['field']}: {found['detail']}" for found in errors)
     headers = {"WWW-Authenticate": 'Bearer realm="myriad"'} if status == 401 else {}
-    hint = _HINTS.get(status, "Correct the input and send it again.")
+    hint = _HINTS.get(status, _CORRECT)
     return _response(status, document(status, code=code, title=title, detail=detail, hint=hint, **extra), headers)
 
 

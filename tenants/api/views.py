@@ -144,7 +144,7 @@ def refuse_unreadable(request: HttpRequest, *, max_body: int) -> None:
     PostgreSQL takes no NUL in any text, so none can name anything.
     """
     declared = request.META.get("CONTENT_LENGTH") or "0"
-    if not declared.isdecimal() or int(declared) > max_body:
+    if not declared.isdecimal() or len(declared) > 15 or int(declared) > max_body:
         raise TooLarge(max_body)
     for name, values in request.GET.lists():
         if "\x00" in name + "".join(values):

@@ -23,7 +23,7 @@ TENANTS: Final = "tenants_tenant"
 APP_GRANTS: Final = {
     "tenants_auditevent": {"SELECT", "INSERT"},
     "tenants_tenant": {"SELECT", "INSERT", "UPDATE"},
-    "tenants_user": {"SELECT", "INSERT", "UPDATE"},
+    "tenants_user": {"SELECT", "INSERT"},
     "tenants_pool": {"SELECT", "INSERT", "UPDATE"},
     "workers_worker": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "workers_dispatcher": {"SELECT", "INSERT", "UPDATE"},
@@ -51,6 +51,11 @@ FREE_IDS: Final = {
     ("tenants_auditevent", "target_id"): "the line outlives what it tells of, which may be of any kind",
 }
 
+# What else the server's role may change, column by column.
+APP_COLUMNS: Final = {
+    # Nobody becomes an operator, or another person, by the server's doing.
+    "tenants_user": "name password last_login is_active",
+}
 # What the definer functions may read and write of every tenant's rows.
 DEFINER_COLUMNS: Final = {
     "tenants_apikey": ("tenant_id prefix", ""),
@@ -80,6 +85,12 @@ DEFINER_FUNCTIONS: Final = {
 DEFINER_RETURNS: Final = {"uuid", "SETOF uuid", "bigint", "TABLE(running bigint, running_long bigint)"}
 SEARCH_PATH: Final = "search_path=pg_catalog, public, pg_temp"
 
+# What a session of a role begins with: time-outs, and above all no tenant.
+SETTINGS: Final = {
+    (APP, "lock_timeout=15s"),
+    (APP, "statement_timeout=60s"),
+    (APP, "idle_in_transaction_session_timeout=60s"),
+}
 EXTENSIONS: Final = {"plpgsql": "the definer functions are written in it"}
 TRIGGERS: Final = {
     "tenants_auditevent": "CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.tenants_auditevent"

@@ -19,6 +19,7 @@ CHECKS = (
     structure.ids,
     structure.triggers,
     rights.roles,
+    rights.settings,
     rights.table_grants,
     rights.column_grants,
     rights.schema_and_database_grants,

@@ -188,6 +188,22 @@ MUTATIONS: Final = {
         "CREATE FUNCTION mine() RETURNS int LANGUAGE sql RETURN 1; ALTER FUNCTION mine() OWNER TO myriad_app",
         "myriad_app owns 1 objects",
     ),
+    "a tenant for every session": (
+        "ALTER ROLE myriad_app SET app.tenant_id = '0190b8a4-0000-7000-8000-000000000000'",
+        "sessions of myriad_app begin with app.tenant_id=0190b8a4",
+    ),
+    "a tenant for every session of the database": (
+        "ALTER DATABASE {database} SET app.tenant_id = '0190b8a4-0000-7000-8000-000000000000'",
+        "sessions of the database begin with app.tenant_id=0190b8a4",
+    ),
+    "another search path": (
+        "ALTER ROLE myriad_maint SET search_path = pg_temp, public",
+        "sessions of myriad_maint begin with search_path",
+    ),
+    "no time-out": (
+        "ALTER ROLE myriad_app RESET statement_timeout",
+        "sessions of myriad_app do not begin with statement_timeout",
+    ),
     # Grants
     "a server that truncates": ("GRANT TRUNCATE ON projects_image TO myriad_app", "myriad_app has ['DELETE'"),
     "a server that rewrites the audit log": (
@@ -206,7 +222,15 @@ MUTATIONS: Final = {
     ),
     "a grant on a column": (
         "GRANT UPDATE (detail) ON tenants_auditevent TO myriad_app",
-        "myriad_app has UPDATE on the column tenants_auditevent.detail",
+        "myriad_app's UPDATE on columns of tenants_auditevent differs in ['detail']",
+    ),
+    "a server that makes operators": (
+        "GRANT UPDATE (is_operator) ON tenants_user TO myriad_app",
+        "myriad_app's UPDATE on columns of tenants_user differs in ['is_operator']",
+    ),
+    "a definer that passes on what it reads": (
+        "GRANT SELECT (prefix) ON tenants_apikey TO myriad_definer WITH GRANT OPTION",
+        "myriad_definer may pass on SELECT on tenants_apikey.prefix",
     ),
     "a definer that reads secrets": (
         "GRANT SELECT (secret_hash) ON tenants_apikey TO myriad_definer",

@@ -36,6 +36,23 @@ def roles(catalog: Catalog) -> Iterable[str]:
         yield f"{role} owns {count} objects it should not"
 
 
+def settings(catalog: Catalog) -> Iterable[str]:
+    """Nothing that a session begins with gives it a tenant, or another search path or role."""
+    found = set(
+        catalog.rows(
+            "SELECT CASE setrole WHEN 0 THEN 'the database' ELSE setrole::regrole::text END, unnest(setconfig)"
+            " FROM pg_db_role_setting WHERE setdatabase IN"
+            " (0, (SELECT oid FROM pg_database WHERE datname = current_database()),"
+            "  (SELECT oid FROM pg_database WHERE datname = %s))",
+            catalog.database,
+        )
+    )
+    for role, setting in found - allowed.SETTINGS:
+        yield f"sessions of {role} begin with {setting}"
+    for role, setting in allowed.SETTINGS - found:
+        yield f"sessions of {role} do not begin with {setting}"
+
+
 def table_grants(catalog: Catalog) -> Iterable[str]:
     found: dict[tuple[str, str], set[str]] = {}
     for table, role, right, grantable in catalog.rows(
@@ -55,26 +72,28 @@ def table_grants(catalog: Catalog) -> Iterable[str]:
 
 
 def column_grants(catalog: Catalog) -> Iterable[str]:
-    """Only the definer has any, and only what its functions need."""
-    found: dict[tuple[str, str], set[str]] = {}
+    """Only what the definer's functions need, and what the server may change of a row otherwise closed to it."""
+    found: dict[tuple[str, str, str], set[str]] = {}
     for table, column, role, right, grantable in catalog.rows(
         "SELECT attrelid::regclass::text, attname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,"
         " privilege_type, is_grantable FROM pg_attribute, pg_class c, pg_namespace n, aclexplode(attacl)"
         f" WHERE c.oid = attrelid AND n.oid = c.relnamespace AND {OURS}"
     ):
-        if role != DEFINER or grantable:
-            yield f"{role} has {right} on the column {table}.{column}"
-        found.setdefault((table, right), set()).add(column)
+        found.setdefault((role, table, right), set()).add(column)
+        if grantable:
+            yield f"{role} may pass on {right} on {table}.{column}"
     wanted = {
-        (table, right): set(columns.split())
+        (DEFINER, table, right): set(columns.split())
         for table, lists in allowed.DEFINER_COLUMNS.items()
         for right, columns in zip(("SELECT", "UPDATE"), lists, strict=True)
         if columns
     }
+    wanted |= {(APP, table, "UPDATE"): set(columns.split()) for table, columns in allowed.APP_COLUMNS.items()}
     for place in wanted.keys() | found.keys():
-        if found.get(place) != wanted.get(place):
-            difference = found.get(place, set()) ^ wanted.get(place, set())
-            yield f"{DEFINER}'s {place[1]} on columns of {place[0]} differs in {sorted(difference)}"
+        difference = found.get(place, set()) ^ wanted.get(place, set())
+        if difference:
+            role, table, right = place
+            yield f"{role}'s {right} on columns of {table} differs in {sorted(difference)}"
 
 
 def schema_and_database_grants(catalog: Catalog) -> Iterable[str]:

@@ -2,8 +2,8 @@
 
     python -m tests.chaos.kill_loop --kills 1000 [--processes 4] [--json]
 
-The parent loads Django once and forks workers, which live for a fraction of a second each. Some of them doze past
-the end of their lease, so that there are also workers that were thought dead and come back. A job's publication is
+The parent loads Django once and forks workers, which live for about half a second each. One more lives on, and dozes
+past the end of its leases, so that there is also a worker that was thought dead and comes back. A job's publication is
 a row and a count in one transaction, made unless it is there; whoever enters it leaves its token beside the job's.
 """
 
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 LEASE = 1
 TENANTS = 8
 BACKLOG = 200
-# Of the jobs, the share whose worker dozes longer than its lease before it publishes.
-DOZING = 0.02
+KILLS_A_SECOND = 8
+# The share of its jobs that the dozing worker sleeps over.
+DOZING = 0.2
 TABLES = """
 CREATE TABLE chaos_publication (job_id uuid);
 CREATE TABLE chaos_entry (held integer, current integer, state text);
@@ -78,8 +79,9 @@ class Outcome:
 class Worker:
     """What a forked process does until it is killed, or told by SIGTERM to finish what is there."""
 
-    def __init__(self, tenants: "list[Works]") -> None:
+    def __init__(self, tenants: "list[Works]", *, dozing: float) -> None:
         self.tenants = tenants
+        self.dozing = dozing
         self.finishing = False
         self.parent = os.getppid()
         signal.signal(signal.SIGTERM, self._finish)
@@ -111,8 +113,8 @@ class Worker:
         if lease is None:
             return
         try:
-            if random.random() < DOZING:
-                time.sleep(LEASE * random.uniform(0.8, 1.6))
+            if random.random() < self.dozing:
+                time.sleep(LEASE * random.uniform(0.8, 2.0))
             self._publish(lease)
             leases.renew(lease, progress={"done": 1, "total": 1, "message": ""})
             leases.succeed(lease, result={}, progress={})
@@ -162,27 +164,28 @@ class Loop:
 
     def run(self, *, kills: int, processes: int) -> None:
         started = time.monotonic()
+        dozing = self._fork(dozing=DOZING)
         self.alive = [self._fork() for _ in range(processes)]
         while self.outcome.kills < kills:
-            time.sleep(random.expovariate(16))
+            time.sleep(random.expovariate(KILLS_A_SECOND))
             self._kill_one()
             if self.outcome.kills % 25 == 0:
                 self.outcome.drifted += self.query(DRIFT)
-        for pid in self.alive:
+        for pid in (*self.alive, dozing):
             os.kill(pid, signal.SIGTERM)
-        for pid in self.alive:
+        for pid in (*self.alive, dozing):
             self.outcome.crashed += os.waitpid(pid, 0)[1] != 0
         self._count()
         self.outcome.seconds = round(time.monotonic() - started, 1)
 
-    def _fork(self) -> int:
+    def _fork(self, *, dozing: float = 0) -> int:
         pid = os.fork()
         if pid:
             return pid
         status = 1
         try:
             random.seed()
-            Worker(self.tenants).run()
+            Worker(self.tenants, dozing=dozing).run()
             status = 0
         except BaseException as error:  # noqa: BLE001 - told and counted, in a process that must not go on as its parent
             sys.stderr.write(f"a worker crashed: {error!r}\n")

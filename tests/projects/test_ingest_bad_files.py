@@ -8,7 +8,7 @@ from tenants.storage import TenantStorage
 from tests.cast import Person
 from tests.projects.files import File, encoded, photograph, picture
 from tests.projects.uploading import ask, bring, complete, send, statuses
-from tests.projects.working import Hand, row, rows
+from tests.projects.working import Hand, error_of, row, rows
 from tests.workers.children import corpus
 
 JPEG = encoded(picture("jpeg", 640, 480))
@@ -96,7 +96,7 @@ def test_bytes_that_vanished_fail_alone(alice: Person, project: str, hand: Hand,
     hand.work()
 
     assert rows(alice, *images) == [("READY", None), ("FAILED", "missing")]
-    assert row(alice, images[1]).error["message"].startswith("lost.jpg")
+    assert error_of(alice, images[1])["message"].startswith("lost.jpg")
 
 
 @pytest.mark.parametrize("correct", ["image/png", "image/jpeg"])
@@ -104,7 +104,7 @@ def test_hint_can_be_followed(alice: Person, project: str, hand: Hand, correct: 
     """Told that a file is a PNG, its owner says so and sends it again; who insists gets the same answer."""
     image = bring(alice, project, File("photo.jpg", PNG))[0]
     hand.work()
-    error = row(alice, image).error
+    error = error_of(alice, image)
     assert (error["code"], error["hint"]) == ("type_mismatch", "Rename it to .png, or declare image/png.")
 
     line = ask(alice, project, File("photo.png", PNG, correct))[0]

@@ -13,7 +13,7 @@ from tests.cast import Person
 from tests.projects.conftest import project_of
 from tests.projects.files import File, encoded, photograph, photographs, picture
 from tests.projects.uploading import bring, usage
-from tests.projects.working import Hand, row, rows
+from tests.projects.working import Hand, error_of, row, rows
 from workers.domain import execution
 
 
@@ -117,7 +117,7 @@ def test_two_jobs_with_the_same_picture_publish_it_once(
     assert sorted(rows(alice, *images), key=str) == [("FAILED", "duplicate_content"), ("READY", None)]
     ready = next(row(alice, image) for image in images if row(alice, image).status == "READY")
     failed = next(row(alice, image) for image in images if row(alice, image).status == "FAILED")
-    assert failed.error["image"] == str(ready.id)
+    assert error_of(alice, str(failed.id))["image"] == str(ready.id)
     assert storage.sizes("images", names=[ready.stored_sha256]).keys() == {ready.stored_sha256}
 
 

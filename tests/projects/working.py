@@ -67,6 +67,13 @@ def rows(person: Person, *images: str) -> list[tuple[str, Any]]:
     return [(image.status, image.error and image.error["code"]) for image in found]
 
 
+def error_of(person: Person, image: str) -> dict[str, str]:
+    """What a FAILED image tells its owner."""
+    error = row(person, image).error
+    assert isinstance(error, dict)
+    return error
+
+
 def jobs_of(person: Person) -> list[Job]:
     """All the tenant's jobs, oldest first."""
     with tenant_scope(person.tenant.id):

@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 from psycopg2 import OperationalError, errors
 
-from tenants.database_roles import UnusableAddress, bootstrap
+from tenants.database_roles import TIME_OUTS, UnusableAddress, bootstrap
 from tests.cast import Cast
 from tests.tenants.conftest import administrator
 
@@ -156,6 +156,16 @@ def test_who_sees_rows_without_a_tenant(variable: str, rows: int, standing: str,
     with closing(psycopg2.connect(address(variable, standing))) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM tenants_quota")
         assert cursor.fetchone() == (rows,)
+
+
+def test_the_servers_sessions_end_what_takes_too_long(standing: str) -> None:
+    with closing(psycopg2.connect(address("DATABASE_URL", standing))) as connection, connection.cursor() as cursor:
+        for setting, limit in TIME_OUTS.items():
+            cursor.execute(
+                f"SELECT extract(epoch FROM %s::interval) = extract(epoch FROM current_setting('{setting}')::interval)",
+                [limit],
+            )
+            assert cursor.fetchone() == (True,), setting
 
 
 def test_the_definer_cannot_log_in(standing: str) -> None:

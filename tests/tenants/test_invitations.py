@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from tenants.domain.members import remove_member
 from tenants.domain.quotas import QuotaExceeded
 from tenants.ids import uuid7
 from tenants.models import ApiKey, AuditEvent, Invitation, Member, Quota, User
+from tenants.permissions import Permission
 from tenants.refusals import Invalid, NotFound
 from tenants.scope import tenant_scope
 from tests.cast import PASSWORD, Cast, Person
@@ -150,6 +152,42 @@ def test_an_existing_account_needs_its_own_password(cast: Cast) -> None:
     assert authenticate(text=cast.charlie.seat.token.text) is not None
 
 
+def test_five_wrong_passwords_use_an_invitation_up(cast: Cast) -> None:
+    """It must not serve to guess the password of an account."""
+    invitation_id, text = offer(cast.alice, email="charlie@bolt.example")
+    before = state(cast.alice)
+    for _ in range(5):
+        with pytest.raises(WrongPassword):
+            accept(text, password="another long password")
+
+    with pytest.raises(InvitationUnusable):
+        accept(text)
+    assert state(cast.alice) == before
+    with tenant_scope(cast.alice.tenant.id):
+        assert Invitation.objects.get(id=invitation_id).revoked_at is not None
+        assert AuditEvent.objects.filter(action="invitation.exhausted").count() == 1
+
+
+def test_four_wrong_passwords_do_not(cast: Cast) -> None:
+    _, text = offer(cast.alice, email="charlie@bolt.example")
+    for _ in range(4):
+        with pytest.raises(WrongPassword):
+            accept(text, password="another long password")
+    with pytest.raises(Invalid):
+        accept(offer(cast.alice)[1], password="weak")
+
+    assert accept(text).member.role == "ENGINEER"
+
+
+def test_wrong_passwords_at_the_same_moment_are_all_counted(cast: Cast) -> None:
+    _, text = offer(cast.alice, email="charlie@bolt.example")
+    results = together([partial(accept, text, password="another long password")] * 8)
+
+    assert set(outcome(results)) <= {"WrongPassword", "InvitationUnusable"}
+    with pytest.raises(InvitationUnusable):
+        accept(text)
+
+
 def test_a_closed_account_takes_no_seat(cast: Cast) -> None:
     _, text = offer(cast.alice, email="charlie@bolt.example")
     User.objects.filter(id=cast.charlie.seat.user.id).update(is_active=False)
@@ -230,8 +268,9 @@ def test_two_tenants_invite_one_newcomer_at_the_same_moment(cast: Cast) -> None:
 
 
 def test_only_an_owner_invites_an_owner(standing_cast: Cast) -> None:
+    admin = replace(standing_cast.alice.principal, role="ADMIN")
     with rolled_back(standing_cast.alice.tenant.id), pytest.raises(Invalid):
-        invite(email="x@acme.example", role="OWNER", by=standing_cast.bob.principal)
+        invite(email="x@acme.example", role="OWNER", by=admin)
     with rolled_back(standing_cast.alice.tenant.id):
         invitation, _ = invite(email="x@acme.example", role="OWNER", by=standing_cast.alice.principal)
         assert invitation.role == "OWNER"
@@ -247,6 +286,15 @@ def test_only_an_address_is_invited(email: str, standing_cast: Cast) -> None:
 
     answer = standing_cast.alice.api.post("/api/v1/invitations", {"email": email, "role": "VIEWER"}, format="json")
     assert answer.status_code == 400
+
+
+def test_a_narrow_key_offers_no_wider_role(standing_cast: Cast) -> None:
+    narrow = replace(standing_cast.alice.principal, permissions=frozenset({Permission.ADMIN, Permission.READ}))
+    with rolled_back(standing_cast.alice.tenant.id):
+        for role in ("OWNER", "ADMIN", "ENGINEER", "LABELER"):
+            with pytest.raises(Invalid):
+                invite(email="x@acme.example", role=role, by=narrow)
+        assert invite(email="x@acme.example", role="VIEWER", by=narrow)[0].role == "VIEWER"
 
 
 def test_addresses_are_kept_in_lower_case(standing_cast: Cast) -> None:

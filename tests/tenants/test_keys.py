@@ -1,5 +1,6 @@
 """API keys: made, narrowed, checked, revoked; and the one form of every 401."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -92,6 +93,27 @@ def test_a_narrowed_key_makes_no_wider_one(cast: Cast) -> None:
         assert answer.status_code == 400, scopes
         assert answer.json()["errors"][0]["field"] == "scopes"
     assert client.post("/api/v1/keys", {"name": "Same", "scopes": ["read"]}, format="json").status_code == 201
+
+
+def test_a_key_made_with_a_key_ends_no_later(standing_cast: Cast) -> None:
+    bob = standing_cast.bob
+    end = timezone.now() + timedelta(days=1)
+    with rolled_back(bob.tenant.id):
+        ApiKey.objects.filter(id=bob.seat.key.id).update(expires_at=end)
+        for asked, given in ((None, end), (end + timedelta(days=9), end), (end - timedelta(hours=1), None)):
+            key, _ = create_key(member=bob.seat.member, name="Another", by=bob.principal, expires_at=asked)
+            assert key.expires_at == (given or asked)
+        ApiKey.objects.filter(id=bob.seat.key.id).update(expires_at=None)
+        key, _ = create_key(member=bob.seat.member, name="Another", by=bob.principal)
+        assert key.expires_at is None
+
+
+def test_an_admin_does_not_revoke_an_owners_key(standing_cast: Cast) -> None:
+    admin = replace(standing_cast.alice.principal, role="ADMIN")
+    with rolled_back(standing_cast.alice.tenant.id):
+        with pytest.raises(Invalid):
+            revoke_key(key_id=standing_cast.alice.seat.key.id, by=admin)
+        revoke_key(key_id=standing_cast.bob.seat.key.id, by=admin)
 
 
 def refused(cast: Cast, case: str) -> str:

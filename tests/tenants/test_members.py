@@ -1,6 +1,7 @@
 """Seats: roles changed, seats removed, and always an owner left."""
 
 import uuid
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -10,7 +11,7 @@ from tenants.domain.keys import authenticate
 from tenants.domain.members import LastOwner, change_role, remove_member
 from tenants.ids import uuid7
 from tenants.models import AuditEvent, Member, Quota
-from tenants.permissions import Principal
+from tenants.permissions import Permission, Principal
 from tenants.refusals import Invalid, NotFound
 from tenants.scope import tenant_scope
 from tests.cast import PASSWORD, Cast, Person
@@ -58,6 +59,25 @@ def test_a_removed_seats_keys_stop_at_once(cast: Cast) -> None:
         assert Quota.objects.get().members_used == before - 1
     again = cast.alice.api.delete(f"/api/v1/members/{cast.bob.seat.member.id}")
     assert again.status_code == 404
+
+
+def test_a_removed_seats_keys_stay_dead_when_it_is_taken_again(cast: Cast) -> None:
+    with tenant_scope(cast.alice.tenant.id):
+        remove_member(member_id=cast.bob.seat.member.id, by=cast.alice.principal)
+    back = joined(cast.alice, "Bob", "LABELER")
+
+    assert back.seat.member.id == cast.bob.seat.member.id
+    assert authenticate(text=cast.bob.seat.token.text) is None
+    assert authenticate(text=back.seat.token.text) is not None
+
+
+def test_a_narrow_key_gives_no_wider_role(standing_cast: Cast) -> None:
+    narrow = replace(standing_cast.alice.principal, permissions=frozenset({Permission.ADMIN, Permission.READ}))
+    with rolled_back(standing_cast.alice.tenant.id):
+        for role in ("OWNER", "ADMIN", "ENGINEER", "LABELER"):
+            with pytest.raises(Invalid):
+                change_role(member_id=standing_cast.vera.seat.member.id, role=role, by=narrow)
+        assert change_role(member_id=standing_cast.bob.seat.member.id, role="VIEWER", by=narrow).role == "VIEWER"
 
 
 def test_the_last_owner_stays(standing_cast: Cast) -> None:

@@ -76,6 +76,10 @@ def test_it_outlives_an_outage_of_the_database(presence: tasks._Presence, switch
     assert Worker.objects.count() == 1
 
 
+def test_a_worker_that_ends_before_it_is_ready_has_nothing_to_take_away() -> None:
+    tasks._Presence().stop()
+
+
 def test_rows_of_the_long_dead_are_cleared_away(database: str) -> None:
     for name in ("dead", "just_dead"):
         registry.enter(name=name, pool="cpu", slots=1)

@@ -152,8 +152,8 @@ def cursor(raw: bytes) -> str:
         cursor(b"n" + b"0" * 15),
         cursor(b"n" + b"0" * 17),
         cursor(b"x" + b"0" * 16),
-        cursor(b"N" + uuid.uuid4().bytes),
-        str(uuid.uuid4()),
+        cursor(b"N" + uuid.UUID(int=7).bytes),
+        str(uuid.UUID(int=7)),
         "A" * 100_000,
     ],
 )

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import Throttled, ValidationError
 
 from tenants.api import problems
+from tenants.api.views import PublicView, TenantView
 from tenants.storage import StorageUnavailable
 from tests.cast import Cast
 
@@ -136,7 +137,26 @@ def test_413_by_what_is_declared_before_a_byte_is_read(length: int, address: str
     assert "/uploads" in problem(answer, 413, "too_large")["hint"]
 
 
-@pytest.mark.parametrize("length", ["-1", "x", "1.5", "\xb2"])
+@pytest.mark.parametrize(
+    ("address", "most"),
+    [("/api/v1/projects", TenantView.max_body), ("/api/v1/invitations/accept", PublicView.max_body)],
+)
+def test_a_door_is_no_wider_than_needed(address: str, most: int, standing_cast: Cast) -> None:
+    answers = [
+        standing_cast.alice.api.post(address, b" " * length, content_type="application/json")
+        for length in (most, most + 1)
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 413]
+    assert str(most) in answers[1].json()["detail"]
+
+
+@pytest.mark.parametrize("address", ["/api/v1/jobs?kind=%00", "/api/v1/members?%00=1", "/api/v1/audit?limit=%00"])
+def test_a_nul_in_the_query_is_a_400(address: str, standing_cast: Cast) -> None:
+    problem(standing_cast.alice.api.get(address), 400, "validation_failed", "errors")
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "1.5", "\xb2", "9" * 5000])
 def test_a_length_that_is_none_is_refused(length: str, standing_cast: Cast) -> None:
     answer = standing_cast.alice.api.post(
         "/api/v1/projects", b"", content_type="application/json", CONTENT_LENGTH=length
