@@ -34,7 +34,7 @@ def incoming_key(image_id: uuid.UUID | str) -> str:
 
 
 def ingest(context: JobContext) -> dict[str, Any]:
-    """Handles a job of kind `ingest`: its spec names the project and up to 100 images."""
+    """Handles a job of kind `ingest`: its spec names the project and some images."""
     names: list[str] = context.spec["images"]
     storage = TenantStorage(context.tenant_id)
     waiting, left_over = _look(context, names)

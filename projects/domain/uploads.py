@@ -30,6 +30,8 @@ from tenants.storage import UPLOAD_SECONDS, ObjectMissing, TenantStorage
 # Bytes. Larger files go in parts, which can be resumed.
 MULTIPART_FROM = 16 * 1024 * 1024
 PART_BYTES = 8 * 1024 * 1024
+# A job holds a slot until it ends, and other tenants wait for it: a second or two of work, not a hundred files'.
+IMAGES_A_JOB = 25
 
 
 class UploadRefused(Refusal):
@@ -161,7 +163,7 @@ def _finish_parts(storage: TenantStorage, image: Image) -> None:
 def _ask_for_ingest(
     project_id: uuid.UUID, image_ids: Sequence[uuid.UUID], arrived: Iterable[uuid.UUID], *, by: Principal
 ) -> None:
-    """Enqueues one job for what arrived, and for what a job that ended has left."""
+    """Enqueues jobs for what arrived, and for what a job that ended has left."""
     images = _images(project_id, image_ids)
     asked_before = images.filter(status=Image.Status.ARRIVED).values("job_id")
     ended = list(Job.objects.filter(id__in=asked_before).exclude(state__in=Job.ACTIVE).values_list("id", flat=True))
@@ -169,12 +171,12 @@ def _ask_for_ingest(
     left = Q(status=Image.Status.AWAITING, id__in=arrived) | Q(status=Image.Status.ARRIVED, job_id__in=ended)
     locked = images.filter(left).select_for_update(of=("self",)).order_by("id")
     new = [str(image.id) for image in locked]
-    if not new:
-        return
-    # The rows' lock makes it one job an arrival, so the job's key need not.
-    job, _ = jobs.enqueue(kind=INGEST, key=str(uuid7()), spec={"project": str(project_id), "images": new})
-    Image.objects.filter(id__in=new).update(status=Image.Status.ARRIVED, job=job)
-    audit.record("images.arrived", by=by, target=project_id, count=len(new), job=str(job.id))
+    for start in range(0, len(new), IMAGES_A_JOB):
+        part = new[start : start + IMAGES_A_JOB]
+        # The rows' lock makes it one job an arrival, so the job's key need not.
+        job, _ = jobs.enqueue(kind=INGEST, key=str(uuid7()), spec={"project": str(project_id), "images": part})
+        Image.objects.filter(id__in=part).update(status=Image.Status.ARRIVED, job=job)
+        audit.record("images.arrived", by=by, target=project_id, count=len(part), job=str(job.id))
 
 
 def _arrival(image_id: uuid.UUID, image: Image | None) -> Arrival:
