@@ -115,6 +115,9 @@ class Worker:
         try:
             if random.random() < self.dozing:
                 time.sleep(LEASE * random.uniform(0.8, 2.0))
+            elif lease.attempts > 1:
+                # So that who wakes up late may find the job in the middle of its next attempt.
+                time.sleep(LEASE * random.uniform(0.2, 0.8))
             self._publish(lease)
             leases.renew(lease, progress={"done": 1, "total": 1, "message": ""})
             leases.succeed(lease, result={}, progress={})
