@@ -76,86 +76,6 @@ class Outcome:
         return not (self.lost or self.doubled or self.unfenced or self.drifted or self.crashed)
 
 
-class Worker:
-    """What a forked process does until it is killed, or told by SIGTERM to finish what is there."""
-
-    def __init__(self, tenants: "list[Works]", *, dozing: float) -> None:
-        self.tenants = tenants
-        self.dozing = dozing
-        self.finishing = False
-        self.parent = os.getppid()
-        signal.signal(signal.SIGTERM, self._finish)
-
-    def _finish(self, *_: object) -> None:
-        self.finishing = True
-
-    def run(self) -> None:
-        from tests.workers.queues import claim
-        from workers.domain import dispatching
-
-        while os.getppid() == self.parent:
-            if random.random() < 0.1:
-                dispatching.reap()
-            job_id = claim()
-            if job_id is not None:
-                self._do(job_id)
-            elif self.finishing and not self._anything_left():
-                return
-            else:
-                dispatching.reap()
-                time.sleep(0.01)
-
-    def _do(self, job_id: object) -> None:
-        from tenants.jobs import LeaseLost
-        from workers.domain import leases
-
-        lease = leases.take_lease(job_id=job_id, worker=str(os.getpid()))  # type: ignore[arg-type]
-        if lease is None:
-            return
-        try:
-            if random.random() < self.dozing:
-                time.sleep(LEASE * random.uniform(0.8, 2.0))
-            elif lease.attempts > 1:
-                # So that who wakes up late may find the job in the middle of its next attempt.
-                time.sleep(LEASE * random.uniform(0.2, 0.8))
-            self._publish(lease)
-            leases.renew(lease, progress={"done": 1, "total": 1, "message": ""})
-            leases.succeed(lease, result={}, progress={})
-        except LeaseLost:
-            _note_fenced()
-            return
-        if not self.finishing:
-            random.choice(self.tenants).enqueue()
-
-    @staticmethod
-    def _publish(lease: object) -> None:
-        from django.db import connection
-
-        from workers.domain import leases
-        from workers.domain.leases import Lease
-
-        assert isinstance(lease, Lease)
-        with leases.publishing(lease), connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO chaos_entry SELECT %s, token, state FROM tenants_job WHERE id = %s",
-                [lease.token, str(lease.job_id)],
-            )
-            cursor.execute("SELECT 1 FROM chaos_publication WHERE job_id = %s", [str(lease.job_id)])
-            if cursor.fetchone() is None:
-                cursor.execute("INSERT INTO chaos_publication VALUES (%s)", [str(lease.job_id)])
-                cursor.execute(
-                    "UPDATE chaos_count SET published = published + 1 WHERE tenant_id = %s", [str(lease.tenant_id)]
-                )
-
-    def _anything_left(self) -> bool:
-        return any(works.queue().waiting + works.queue().running for works in self.tenants)
-
-
-def _note_fenced() -> None:
-    with Path(os.environ["KILL_LOOP_FENCED"]).open("ab") as file:
-        file.write(b".")
-
-
 class Loop:
     """The parent: forks workers, kills them, and counts."""
 
@@ -188,7 +108,9 @@ class Loop:
         status = 1
         try:
             random.seed()
-            Worker(self.tenants, dozing=dozing).run()
+            from tests.chaos.kill_worker import Worker
+
+            Worker(self.tenants, dozing=dozing, lease_seconds=LEASE).run()
             status = 0
         except BaseException as error:  # noqa: BLE001 - told and counted, in a process that must not go on as its parent
             sys.stderr.write(f"a worker crashed: {error!r}\n")

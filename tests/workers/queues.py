@@ -3,9 +3,11 @@
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import connections
+from django.utils import timezone
 from psycopg2 import extensions
 
 from tenants import jobs
@@ -111,6 +113,11 @@ def lease_of(works: Works, *, worker: str = "worker", **spec: Any) -> Lease:
     lease = leases.take_lease(job_id=job_id, worker=worker)
     assert lease is not None
     return lease
+
+
+def expire(works: Works, job_id: uuid.UUID) -> None:
+    """Its grace or lease ran out a second ago."""
+    works.change(job_id, expires_at=timezone.now() - timedelta(seconds=1))
 
 
 def with_own_connections(work: Callable[[], None]) -> Callable[[], None]:

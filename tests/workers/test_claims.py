@@ -7,7 +7,7 @@ from psycopg2 import extensions
 
 from tenants.models import Job, Pool
 from tests.workers.conftest import Register
-from tests.workers.queues import POOL, Works, claim, claims, fill, make_works
+from tests.workers.queues import POOL, Works, claim, claims, expire, fill, make_works
 from workers.domain import dispatching, registry
 
 
@@ -131,7 +131,7 @@ def test_a_tenant_that_was_away_has_hoarded_no_credit(
     acme.set_queue(running_cap=1000)
     fill(superuser, acme, 300)
     claims(100, [acme])
-    bolt.change(lost, expires_at=timezone.now() - timedelta(seconds=1))
+    expire(bolt, lost)
     assert dispatching.reap() == 1
     fill(superuser, bolt, 100)
 

@@ -15,7 +15,7 @@ from tenants.models import Job
 from tenants.scope import scope_or_none
 from tests.cast import Cast
 from tests.workers.conftest import Register
-from tests.workers.queues import Works, claim, lease_of
+from tests.workers.queues import Works, claim, expire, lease_of
 from workers.domain import dispatching, execution
 
 
@@ -137,7 +137,7 @@ def test_a_late_wake_up_does_nothing(acme: Works, register: Register) -> None:
 
 def test_what_a_thought_dead_worker_computed_is_not_published(acme: Works, register: Register) -> None:
     def handler(context: JobContext) -> dict[str, Any]:
-        acme.change(context.job_id, expires_at=timezone.now() - timedelta(seconds=1))
+        expire(acme, context.job_id)
         assert dispatching.reap() == 1
         with context.publishing():
             pytest.fail("published")

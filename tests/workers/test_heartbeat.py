@@ -15,7 +15,7 @@ from tenants.models import Job
 from tenants.scope import tenant_scope
 from tests.workers.conftest import Register
 from tests.workers.outages import Switch
-from tests.workers.queues import Works, claim, with_own_connections
+from tests.workers.queues import Works, claim, expire, with_own_connections
 from workers.domain import dispatching, execution
 
 PATIENCE = 30.0
@@ -150,7 +150,7 @@ def test_it_notices_that_the_lease_was_taken_away(acme: Works, run: Run) -> None
     running = run(acme)
 
     def taken_away() -> bool:
-        acme.change(running.job_id, expires_at=timezone.now() - timedelta(seconds=1))
+        expire(acme, running.job_id)
         return dispatching.reap() == 1  # unless the heart beat in between
 
     _until(taken_away)

@@ -10,7 +10,7 @@ from psycopg2 import extensions
 
 from tenants.models import Job, Pool
 from tests.workers.conftest import Register
-from tests.workers.queues import POOL, Works, claim, fill, lease_of
+from tests.workers.queues import POOL, Works, claim, expire, fill, lease_of
 from workers.domain import dispatching, leases, registry
 from workers.models import Dispatcher, Worker
 
@@ -105,9 +105,12 @@ def test_each_pool_gets_its_own(acme: Works, sent: Sent, register: Register) -> 
     assert dict(sent.messages) == {on_gpu: "gpu", on_cpu: "cpu"}
 
 
-@pytest.mark.parametrize(
-    ("slots", "short_slots", "running", "free"),
-    [
+def test_reserved_slots(acme: Works, register: Register) -> None:
+    register(lambda _context: {}, name="L", lane="LONG")
+    register(lambda _context: {}, name="S", lane="SHORT")
+    acme.set_queue(running_cap=100)
+    _worker(1)
+    for slots, short_slots, running, free in [
         (0, 1, "", (0, 0)),
         (1, 1, "", (1, 0)),  # a lone slot is not reserved
         (2, 1, "", (1, 1)),
@@ -118,21 +121,15 @@ def test_each_pool_gets_its_own(acme: Works, sent: Sent, register: Register) -> 
         (4, 2, "LSS", (1, 0)),
         (2, 0, "L", (1, 0)),
         (2, 1, "LLS", (0, 0)),  # more than there are slots: a worker has gone
-    ],
-)
-def test_reserved_slots(  # noqa: PLR0917 - the columns of the table above
-    acme: Works, register: Register, slots: int, short_slots: int, running: str, free: tuple[int, int]
-) -> None:
-    register(lambda _context: {}, name="L", lane="LONG")
-    register(lambda _context: {}, name="S", lane="SHORT")
-    acme.set_queue(running_cap=100)
-    for kind in running:
-        lease_of(acme, kind=kind)
-    _worker(1)
-    Worker.objects.update(slots=slots)
-    Pool.objects.update(short_slots=short_slots)
+    ]:
+        Worker.objects.update(slots=slots)
+        Pool.objects.update(short_slots=short_slots)
+        held = [lease_of(acme, kind=kind) for kind in running]
 
-    assert _free() == free
+        assert _free() == free, (slots, short_slots, running)
+
+        for lease in held:
+            leases.succeed(lease, result={}, progress={})
 
 
 def test_short_jobs_do_not_keep_long_ones_out(acme: Works, bolt: Works, register: Register, sent: Sent) -> None:
@@ -175,7 +172,7 @@ def test_while_the_broker_is_away_jobs_wait_and_no_attempt_is_used(acme: Works, 
     assert sent.turn() == 0
 
     sent.away = False
-    acme.change(job_id, expires_at=timezone.now() - timedelta(seconds=1))
+    expire(acme, job_id)
     done = dispatching.turn(send=sent)
     assert (done.reaped, done.sent) == (1, 1)
     lease = leases.take_lease(job_id=job_id, worker="w")

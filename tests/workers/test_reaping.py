@@ -1,25 +1,19 @@
 """What becomes of a job whose worker did not take it, or died with it."""
 
-from datetime import timedelta
-
 import pytest
 from django.utils import timezone
 
 from tenants.jobs import LeaseLost
 from tenants.models import Job
-from tests.workers.queues import Works, claim, lease_of
+from tests.workers.queues import Works, claim, expire, lease_of
 from workers.domain import dispatching, leases
-
-
-def _let_expire(works: Works, job_id: object) -> None:
-    works.change(job_id, expires_at=timezone.now() - timedelta(seconds=1))  # type: ignore[arg-type]
 
 
 def test_a_dispatch_nobody_took_goes_back_and_was_no_attempt(acme: Works) -> None:
     job_id = acme.enqueue()
     for _ in range(7):  # more often than a job has attempts
         assert claim() == job_id
-        _let_expire(acme, job_id)
+        expire(acme, job_id)
         assert dispatching.reap() == 1
 
     job = acme.job(job_id)
@@ -29,7 +23,7 @@ def test_a_dispatch_nobody_took_goes_back_and_was_no_attempt(acme: Works) -> Non
 
 def test_a_running_job_goes_back_and_its_old_worker_is_fenced_off(acme: Works) -> None:
     old = lease_of(acme)
-    _let_expire(acme, old.job_id)
+    expire(acme, old.job_id)
     assert dispatching.reap() == 1
     assert (acme.job(old.job_id).state, acme.job(old.job_id).attempts) == (Job.State.PENDING, 1)
     assert acme.counters() == (1, 0)
@@ -45,7 +39,7 @@ def test_a_running_job_goes_back_and_its_old_worker_is_fenced_off(acme: Works) -
 def test_a_job_keeps_its_place_in_the_queue(acme: Works) -> None:
     first, second = acme.enqueue(), acme.enqueue()
     assert claim() == first
-    _let_expire(acme, first)
+    expire(acme, first)
     dispatching.reap()
 
     assert [claim(), claim()] == [first, second]
@@ -56,7 +50,7 @@ def test_attempts_run_out_in_the_end(acme: Works) -> None:
     for _ in range(5):
         assert claim() == job_id
         assert leases.take_lease(job_id=job_id, worker="doomed") is not None
-        _let_expire(acme, job_id)
+        expire(acme, job_id)
         assert dispatching.reap() == 1
 
     job = acme.job(job_id)
@@ -75,7 +69,7 @@ def test_a_job_that_was_to_be_canceled_ends(acme: Works, taken: bool) -> None:
     if taken:
         leases.take_lease(job_id=job_id, worker="dead")
     acme.change(job_id, cancel_requested_at=timezone.now())
-    _let_expire(acme, job_id)
+    expire(acme, job_id)
 
     assert dispatching.reap() == 1
 
@@ -98,7 +92,7 @@ def test_what_is_still_held_stays(acme: Works) -> None:
 def test_all_that_is_late_goes_back_in_one_turn_up_to_a_limit(acme: Works) -> None:
     acme.set_queue(running_cap=100)
     for _ in range(5):
-        _let_expire(acme, lease_of(acme).job_id)
+        expire(acme, lease_of(acme).job_id)
 
     assert dispatching.reap(most=3) == 3
     assert dispatching.reap() == 2
