@@ -18,7 +18,7 @@ from tests.chaos.ground import Ground, TenantKey, until
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 PHOTOGRAPHS = 60
-# Images a job: two jobs, for the worker's two slots.
+# Images whose ingest is asked for at a time.
 BATCH = 30
 
 
@@ -61,7 +61,7 @@ class Customer:
             self.complete(batch)
 
     def complete(self, batch: int) -> None:
-        """Asks for the ingest of one batch: one job."""
+        """Asks for the ingest of one batch."""
         images = self._images[batch * BATCH : (batch + 1) * BATCH]
         self.post(f"/projects/{self._project}/uploads/complete", {"images": images})
 

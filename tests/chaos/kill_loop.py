@@ -27,11 +27,12 @@ import psycopg2
 from deploy.local.engines import engines
 
 if TYPE_CHECKING:
+    from tests.chaos.kill_worker import Worker
     from tests.workers.queues import Works
 
 LEASE = 1
 TENANTS = 8
-BACKLOG = 200
+BACKLOG = 100
 KILLS_A_SECOND = 8
 # The share of its jobs that the dozing worker sleeps over.
 DOZING = 0.2
@@ -79,14 +80,17 @@ class Outcome:
 class Loop:
     """The parent: forks workers, kills them, and counts."""
 
-    def __init__(self, tenants: "list[Works]", admin_url: str) -> None:
+    def __init__(self, tenants: "list[Works]", admin_url: str, worker: "type[Worker]") -> None:
         self.tenants = tenants
+        self.worker = worker
         self.admin_url = admin_url
         self.outcome = Outcome()
         self.alive: list[int] = []
 
     def run(self, *, kills: int, processes: int) -> None:
         started = time.monotonic()
+        # A child takes it once it has its handler; before that, it waits.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         dozing = self._fork(dozing=DOZING)
         self.alive = [self._fork() for _ in range(processes)]
         while self.outcome.kills < kills:
@@ -108,9 +112,7 @@ class Loop:
         status = 1
         try:
             random.seed()
-            from tests.chaos.kill_worker import Worker
-
-            Worker(self.tenants, dozing=dozing, lease_seconds=LEASE).run()
+            self.worker(self.tenants, dozing=dozing, lease_seconds=LEASE).run()
             status = 0
         except BaseException as error:  # noqa: BLE001 - told and counted, in a process that must not go on as its parent
             sys.stderr.write(f"a worker crashed: {error!r}\n")
@@ -167,7 +169,9 @@ def _installation(folder: Path) -> Iterator[Loop]:
         admin_url = urlsplit(addresses["DATABASE_ADMIN_URL"])._replace(path="/myriad").geturl()
         tenants = _make_tenants(admin_url)
         connections.close_all()
-        yield Loop(tenants, admin_url)
+        from tests.chaos.kill_worker import Worker
+
+        yield Loop(tenants, admin_url, Worker)
 
 
 def _make_tenants(admin_url: str) -> "list[Works]":

@@ -25,6 +25,7 @@ class Worker:
         self.finishing = False
         self.parent = os.getppid()
         signal.signal(signal.SIGTERM, self._finish)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def _finish(self, *_: object) -> None:
         self.finishing = True

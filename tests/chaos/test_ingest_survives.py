@@ -124,4 +124,4 @@ def test_the_worker_is_asked_to_end(customer: Customer, installation: Ground, fi
 
     installation.restart("worker")
     customer.assert_books_balance(files)
-    assert customer.job_states() == [("SUCCEEDED", 1)] * 2
+    assert {attempts for _, attempts in customer.job_states()} == {1}

@@ -11,9 +11,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from tenants.domain.keys import LAST_USED_RESOLUTION, authenticate, create_key, revoke_key
-from tenants.domain.members import remove_member
 from tenants.ids import uuid7
-from tenants.models import ApiKey, AuditEvent, Member
+from tenants.models import ApiKey, AuditEvent, Member, User
 from tenants.permissions import ROLE_PERMISSIONS, Permission
 from tenants.refusals import Invalid, NotFound
 from tenants.scope import tenant_scope
@@ -118,14 +117,17 @@ def test_an_admin_does_not_revoke_an_owners_key(standing_cast: Cast) -> None:
 
 def refused(cast: Cast, case: str) -> str:
     """The text of a key that no longer opens anything, or never did."""
-    key, text = key_of(cast.bob)
-    with tenant_scope(cast.bob.tenant.id):
+    person = cast.vera if case == "account closed" else cast.bob
+    key, text = key_of(person)
+    with tenant_scope(person.tenant.id):
         if case == "expired":
             ApiKey.objects.filter(id=key.id).update(expires_at=timezone.now() - timedelta(microseconds=1))
         elif case == "revoked":
             revoke_key(key_id=key.id, by=cast.alice.principal)
+        elif case == "account closed":
+            User.objects.filter(id=person.seat.user.id).update(is_active=False)
         elif case == "seat removed":
-            remove_member(member_id=cast.bob.seat.member.id, by=cast.alice.principal)
+            Member.objects.filter(id=person.seat.member.id).update(removed_at=timezone.now())
     kind, prefix, secret = text.split("_")
     return {
         "wrong secret": f"{kind}_{prefix}_{secret[::-1]}",
@@ -138,7 +140,7 @@ def refused(cast: Cast, case: str) -> str:
 
 
 CASES = ["expired", "revoked", "wrong secret", "unknown prefix", "another's secret", "an invitation"]
-CASES += ["the prefix alone", "nonsense", "seat removed"]
+CASES += ["the prefix alone", "nonsense", "account closed", "seat removed"]
 
 
 def test_an_unusable_key_opens_nothing(cast: Cast) -> None:

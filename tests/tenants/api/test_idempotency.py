@@ -13,9 +13,9 @@ from django.db import connections
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from projects.domain import projects as project_verbs
 from projects.models import Project
 from tenants.api import views
+from tenants.domain import keys as key_verbs
 from tenants.domain.idempotency import KEPT
 from tenants.models import ApiKey, IdempotencyRecord, TenantModel
 from tenants.scope import tenant_scope
@@ -99,13 +99,13 @@ def test_each_member_and_tenant_has_keys_of_its_own(cast: Cast) -> None:
 
 
 class Gate:
-    """Stands in for `create_project`: says when it was entered, and goes on when told to."""
+    """Stands in for a verb: the first time says when it was entered, and goes on when told to."""
 
-    def __init__(self) -> None:
-        self.verb = project_verbs.create_project
+    def __init__(self, verb: Callable[..., Any]) -> None:
+        self.verb = verb
         self.entered, self.open = threading.Event(), threading.Event()
 
-    def __call__(self, **given: Any) -> Project:
+    def __call__(self, **given: Any) -> Any:
         if not self.entered.is_set():
             self.entered.set()
             assert self.open.wait(timeout=30)
@@ -114,9 +114,13 @@ class Gate:
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    gate = Gate()
-    monkeypatch.setattr(project_verbs, "create_project", gate)
+    """Before an API key is made: any number of the same name may be."""
+    gate = Gate(key_verbs.create_key)
+    monkeypatch.setattr(key_verbs, "create_key", gate)
     return gate
+
+
+KEYS, KEY = "/api/v1/keys", {"name": "CI"}
 
 
 def in_background(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
@@ -132,41 +136,43 @@ def in_background(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]
 
 
 def test_while_the_first_is_at_work_a_repetition_is_told_to_wait(cast: Cast, gate: Gate) -> None:
-    thread, first = in_background(partial(post, cast.alice))
+    before = count(cast.alice, ApiKey)
+    thread, first = in_background(partial(post, cast.alice, KEYS, KEY))
     assert gate.entered.wait(timeout=30)
 
-    meanwhile = post(cast.alice)
+    meanwhile = post(cast.alice, KEYS, KEY)
     assert (meanwhile.status_code, meanwhile.json()["code"]) == (409, "idempotency_in_progress")
     assert meanwhile.headers["Retry-After"] == "1"
-    assert post(cast.alice, body=PROJECT | {"name": "Gears"}).status_code == 422
-    assert post(cast.alice, key="two", body=PROJECT | {"name": "Gears"}).status_code == 201
+    assert post(cast.alice, KEYS, {"name": "Other"}).status_code == 422
+    assert post(cast.alice, KEYS, KEY, key="two").status_code == 201
 
     gate.open.set()
     thread.join()
-    again = post(cast.alice)
+    again = post(cast.alice, KEYS, KEY)
     assert (first[0].status_code, again.status_code, replayed(again)) == (201, 201, True)
-    assert count(cast.alice) == 2
+    assert count(cast.alice, ApiKey) == before + 2
 
 
 def test_who_lost_the_key_has_no_effect(cast: Cast, gate: Gate) -> None:
     """The first is so slow that its lock runs out and a repetition does the work: the first's is taken back."""
-    thread, first = in_background(partial(post, cast.alice))
+    before = count(cast.alice, ApiKey)
+    thread, first = in_background(partial(post, cast.alice, KEYS, KEY))
     assert gate.entered.wait(timeout=30)
     records(cast.alice)(locked_until=timezone.now())
-    second = post(cast.alice, body=PROJECT)
+    second = post(cast.alice, KEYS, KEY)
     gate.open.set()
     thread.join()
 
     assert second.status_code == 201
     assert first[0].status_code == 409
-    assert count(cast.alice) == 1
-    again = post(cast.alice)
+    assert count(cast.alice, ApiKey) == before + 1
+    again = post(cast.alice, KEYS, KEY)
     assert (again.json()["id"], replayed(again)) == (second.json()["id"], True)
 
 
 def test_fifty_at_the_same_moment_have_one_effect(cast: Cast) -> None:
     before = count(cast.alice, ApiKey)
-    answers = together([partial(post, cast.alice, "/api/v1/keys", {"name": "CI"})] * 50)
+    answers = together([partial(post, cast.alice, KEYS, KEY)] * 50)
 
     assert [answer for answer in answers if isinstance(answer, Exception)] == []
     assert {answer.status_code for answer in answers} <= {201, 409}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
 import threading
@@ -28,10 +29,20 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode, "PATIENCE", Patience(computing=0.5, idle=1, overall=60))
 
 
+def decode_children() -> list[psutil.Process]:
+    """This process's decode children, and none of its others: pytest's PostgreSQL is a child as well."""
+    found = []
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+            if "decode" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
 @pytest.fixture(autouse=True)
 def no_child_left() -> Iterator[None]:
     yield
-    assert [process for process in psutil.Process().children() if "decode" in " ".join(process.cmdline())] == []
+    assert decode_children() == []
 
 
 def batch_with(folder: Path, marker: bytes) -> list[DecodeRequest]:
@@ -86,7 +97,7 @@ def test_kill_from_outside_condemns_nobody(tmp_path: Path) -> None:
 
     def kill_the_child(result: DecodeResult) -> None:
         if result.key in {"1_jpg", "3_jpg"}:
-            for process in psutil.Process().children():
+            for process in decode_children():
                 process.send_signal(signal.SIGKILL)
 
     assert codes(DecodeChild().decode(batch, on_result=kill_the_child)) == ["ok"] * 6
@@ -98,7 +109,7 @@ def test_stopped_child_is_replaced(tmp_path: Path, quick: None) -> None:
 
     def stop_the_child(result: DecodeResult) -> None:
         if result.key == "0_jpg":
-            for process in psutil.Process().children():
+            for process in decode_children():
                 process.send_signal(signal.SIGSTOP)
 
     assert codes(DecodeChild().decode(batch, on_result=stop_the_child)) == ["ok", "ok"]
@@ -117,7 +128,7 @@ def test_each_call_has_a_child_of_its_own(tmp_path: Path) -> None:
     seen: list[int] = []
 
     def note(_: DecodeResult) -> None:
-        seen.extend(process.pid for process in psutil.Process().children())
+        seen.extend(process.pid for process in decode_children())
 
     decoder = DecodeChild()
     for name in ("acme.jpg", "bolt.jpg"):

@@ -11,7 +11,7 @@ def test_signatures_stay_out_of_the_log(
     service: FakeService, client: Client, project: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """httpx logs every address at INFO; that of a part is as good as a key while it lasts."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="httpx")
     path = tmp_path / "large.tif"
     path.write_bytes(b"x" * (17 * 1024 * 1024))
 
