@@ -26,6 +26,8 @@ from tests.cast import Cast, assemble
 
 TEMPLATE = "myriad"
 _numbers = itertools.count(1)
+# What the running engines are called by; empty until they run.
+_addresses: dict[str, str] = {}
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +38,8 @@ def stack() -> Iterator[Engines]:
         tempfile.TemporaryDirectory(prefix="myriad-tests-", ignore_cleanup_errors=True) as folder,
         engines(Path(folder), durable=False) as running,
     ):
-        os.environ.update(running.addresses.env() | {"ALLOWED_HOSTS": "testserver,127.0.0.1,localhost"})
+        _addresses.update(running.addresses.env() | {"ALLOWED_HOSTS": "testserver,127.0.0.1,localhost"})
+        os.environ.update(_addresses)
         _apply_environment()
         yield running
 
@@ -102,6 +105,12 @@ def _point(alias: str, name: str) -> None:
 def cast(database: str) -> Cast:
     """Alice, Bob, Vera and Charlie, with keys."""
     return assemble()
+
+
+@pytest.fixture(autouse=True)
+def _known_addresses() -> None:
+    """A test that takes variables away must not take them from the next, whenever the engines were started."""
+    os.environ.update(_addresses)
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_dispatcher_and_workers_are_told(database: str, client: Client) -> None:
 
 
 def test_a_dispatcher_not_seen_for_long_is_down(database: str, client: Client) -> None:
-    Dispatcher.objects.create(seen_at=timezone.now() - timezone.timedelta(minutes=5))
+    Dispatcher.objects.create(seen_at=timezone.now() - timedelta(minutes=5))
 
     assert answer(client)[1]["dispatcher"] == "down"
 

@@ -11,10 +11,10 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
+from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from projects.models import Project
-from tenants.api import views
 from tenants.domain import keys as key_verbs
 from tenants.domain.idempotency import KEPT
 from tenants.models import ApiKey, IdempotencyRecord, TenantModel
@@ -64,9 +64,7 @@ def test_a_repetition_is_answered_alike_and_has_no_effect(cast: Cast) -> None:
 
 def test_a_location_is_repeated_too(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     headers = {"Location": "/api/v1/jobs/1"}
-    monkeypatch.setattr(
-        "projects.api.projects.ProjectsView.post", lambda *_: views.Response({}, status=202, headers=headers)
-    )
+    monkeypatch.setattr("projects.api.projects.ProjectsView.post", lambda *_: Response({}, status=202, headers=headers))
     first, again = post(cast.alice), post(cast.alice)
 
     assert (again.status_code, again.headers["Location"]) == (202, first.headers["Location"])
