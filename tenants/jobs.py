@@ -7,12 +7,13 @@ killed is the affair of `workers/`.
 
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -116,21 +117,18 @@ def enqueue(
 ) -> tuple[Job, bool]:
     """Asks for work, in the caller's transaction and scope. Returns the job and whether it is new.
 
-    `(kind, key)` is idempotent while a job is active. Locks the tenant's queue row first, always.
+    `(kind, key)` is idempotent while a job is active. Locks the tenant's queue row, and before it the row of a job
+    that is replaced.
     """
     known = kind_named(kind)
     if on_duplicate is OnDuplicate.REPLACE:
-        # Before the queue's lock, for the reason given in `cancel`.
-        running = Job.objects.filter(kind=kind, key=key, state=Job.State.RUNNING)
-        running.update(cancel_requested_at=timezone.now())
+        _cancel_active(kind=kind, key=key, pool=known.pool)
     queue = lock_queue(pool=known.pool)
     active = Job.objects.filter(kind=kind, key=key, state__in=Job.ACTIVE).first()
     if active is not None:
         if on_duplicate is OnDuplicate.OMIT:
             return active, False
-        if on_duplicate is OnDuplicate.REJECT:
-            raise DuplicateJob(active)
-        _end_active(active, queue=queue)
+        raise DuplicateJob(active)
     job = Job.objects.create(
         kind=kind,
         key=key,
@@ -148,14 +146,12 @@ def cancel(*, job_id: uuid.UUID) -> Job:
 
     Raises Job.DoesNotExist when the tenant has no such job.
     """
-    job = Job.objects.get(id=job_id)
-    # Without the queue's lock: who publishes holds the job's row, and may be waiting for that lock to enqueue more.
-    running = Job.objects.filter(id=job_id, state=Job.State.RUNNING, cancel_requested_at=None)
-    if not running.update(cancel_requested_at=timezone.now()):
-        queue = lock_queue(pool=job.pool)
-        job.refresh_from_db()
-        if job.state in Job.ACTIVE and job.cancel_requested_at is None:
-            _end_active(job, queue=queue)
+    # The job's row before its queue's: who publishes holds the one, and may wait for the other to enqueue more.
+    job = Job.objects.select_for_update().get(id=job_id)
+    if job.state == Job.State.RUNNING:
+        Job.objects.filter(id=job_id, cancel_requested_at=None).update(cancel_requested_at=timezone.now())
+    elif job.state in Job.ACTIVE:
+        _end_active(job, queue=lock_queue(pool=job.pool))
     job.refresh_from_db()
     return job
 
@@ -175,12 +171,30 @@ def leave_queue(queue: TenantQueue, *, was: str) -> None:
     TenantQueue.objects.filter(id=queue.id).update(**{counter: F(counter) - 1})
 
 
+class _Appeared(Exception):
+    """A job was enqueued between the look at the jobs and the lock of their queue."""
+
+
+def _cancel_active(*, kind: str, key: str, pool: str) -> None:
+    """Cancels the active job of this key, running or not. The queue is locked then, so that no other appears."""
+    while True:
+        with suppress(_Appeared), transaction.atomic():  # a savepoint: taking it back gives the queue's lock back
+            # In the order of `cancel`.
+            known = Job.objects.select_for_update().filter(kind=kind, key=key, state__in=Job.ACTIVE).first()
+            queue = lock_queue(pool=pool)
+            active = Job.objects.filter(kind=kind, key=key, state__in=Job.ACTIVE).first()
+            if active != known:
+                raise _Appeared
+            if active is not None:
+                _end_active(active, queue=queue)
+            return
+
+
 def _end_active(job: Job, *, queue: TenantQueue) -> None:
+    """Cancels a job whose row, and then its queue's, are locked."""
     # A running attempt finds its lease gone at the next heartbeat, and cannot publish.
     now = timezone.now()
-    # A dispatched job may have begun to run since `job` was read; that is the same counter.
-    ended = Job.objects.filter(id=job.id, state__in=Job.ACTIVE).update(
+    Job.objects.filter(id=job.id).update(
         state=Job.State.CANCELED, finished_at=now, cancel_requested_at=now, expires_at=None
     )
-    if ended:
-        leave_queue(queue, was=job.state)
+    leave_queue(queue, was=job.state)
