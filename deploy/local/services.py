@@ -16,7 +16,7 @@ from deploy.local.process import Command
 
 ROOT = Path(__file__).resolve().parents[2]
 Readiness = dict[str, Any]
-WORKER_NICE = 5
+WORKER_NICE = 19
 
 
 @dataclass(frozen=True)
