@@ -87,8 +87,8 @@ class Job(TenantModel):
 class TenantQueue(TenantModel):
     """One tenant's place in one pool: weighted fair queueing by virtual time.
 
-    The tenant of least `virtual_time` is served next, and each claim adds 1 / `weight`. Locked before any of the
-    tenant's jobs changes state, so that the counters are exact and no two transactions wait for each other.
+    The tenant of least `virtual_time` is served next, and each claim adds 1 / `weight`. Locked after
+    the job whose state changes, so that the counters are exact and no two transactions wait for each other.
     """
 
     pool = models.CharField(max_length=40)
