@@ -17,6 +17,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "tenants",
     "projects",
+    "training",
+    "fleet",
     "workers",
 ]
 MIDDLEWARE = [

@@ -15,12 +15,14 @@ class Permission(models.TextChoices):
     LABEL = "label"
     UPLOAD = "upload"
     EDIT = "edit"  # projects, label book, image metadata
-    TRAIN = "train"
+    TRAIN = "train"  # snapshots, runs, models
+    DEPLOY = "deploy"  # which model answers for a project
+    PREDICT = "predict"
     ADMIN = "admin"  # members, invitations, keys, audit log
 
 
-_LABELER = frozenset({Permission.READ, Permission.LABEL, Permission.UPLOAD})
-_ENGINEER = _LABELER | {Permission.EDIT, Permission.TRAIN}
+_LABELER = frozenset({Permission.READ, Permission.LABEL, Permission.UPLOAD, Permission.PREDICT})
+_ENGINEER = _LABELER | {Permission.EDIT, Permission.TRAIN, Permission.DEPLOY}
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.READ}),
     Role.LABELER: _LABELER,

@@ -28,11 +28,7 @@ def isolate(
     statements = [
         f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD PRIMARY KEY (tenant_id, id)",
         f"ALTER TABLE {table} ADD CONSTRAINT {table}_tenant_fk FOREIGN KEY (tenant_id) REFERENCES tenants_tenant (id)",
-        *(
-            f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_fk FOREIGN KEY (tenant_id, {column})"
-            f" REFERENCES {target} (tenant_id, id)"
-            for column, target in (foreign_keys or {}).items()
-        ),
+        *_composite_keys(table, foreign_keys or {}),
         *(
             f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_fk FOREIGN KEY ({column}) REFERENCES {target} (id)"
             for column, target in (global_foreign_keys or {}).items()
@@ -41,6 +37,19 @@ def isolate(
         f"GRANT {grants} ON {table} TO {APP}",
     ]
     return [migrations.RunSQL(tuple(statements), migrations.RunSQL.noop)]
+
+
+def tie(table: str, foreign_keys: Mapping[str, str]) -> list[migrations.RunSQL]:
+    """Composite constraints for columns that came to a tenant-owned table later."""
+    return [migrations.RunSQL(tuple(_composite_keys(table, foreign_keys)), migrations.RunSQL.noop)]
+
+
+def _composite_keys(table: str, foreign_keys: Mapping[str, str]) -> list[str]:
+    return [
+        f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_fk FOREIGN KEY (tenant_id, {column})"
+        f" REFERENCES {target} (tenant_id, id)"
+        for column, target in foreign_keys.items()
+    ]
 
 
 def isolate_tenants(table: str) -> list[migrations.RunSQL]:

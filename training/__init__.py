@@ -1,1 +1,1 @@
-"""Runs, models and evaluations; `training/vision/` will be plain PyTorch that knows nothing of Django."""
+"""Runs, models and evaluations; `training/vision/` is plain PyTorch that knows nothing of Django."""

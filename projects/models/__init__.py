@@ -1,6 +1,8 @@
-"""Inspection problems, their label books and their images."""
+"""Inspection problems, their label books, images, annotations and snapshots."""
 
 from projects.models.images import Image, ImageClass
+from projects.models.labels import Annotation, Box
 from projects.models.projects import DefectClass, Project
+from projects.models.snapshots import Snapshot
 
-__all__ = ["DefectClass", "Image", "ImageClass", "Project"]
+__all__ = ["Annotation", "Box", "DefectClass", "Image", "ImageClass", "Project", "Snapshot"]

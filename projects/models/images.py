@@ -50,6 +50,8 @@ class Image(TenantModel):
     split_pinned = models.BooleanField(default=False)
     multipart_id = models.CharField(max_length=512, default="")
     job = TenantForeignKey(Job, null=True)
+    # The annotation that is the ground truth; none: not labelled yet.
+    accepted = TenantForeignKey("projects.Annotation", null=True, related_name="+")
     error = models.JSONField(null=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     deleted_at = models.DateTimeField(null=True)
@@ -78,6 +80,11 @@ class Image(TenantModel):
         indexes = [
             models.Index(fields=["tenant_id", "project", "-id"], condition=Q(deleted_at=None), name="image_list"),
             models.Index(fields=["tenant_id", "job"], name="image_job"),
+            models.Index(
+                fields=["tenant_id", "project", "-id"],
+                condition=Q(deleted_at=None, status="READY", accepted__isnull=False),
+                name="image_labelled",
+            ),
         ]
 
 

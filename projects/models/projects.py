@@ -21,6 +21,8 @@ class Project(TenantModel):
     description = models.TextField(blank=True, default="")
     # Registered images that are not deleted, whatever their status; counted under the quota's lock.
     image_count = models.PositiveIntegerField(default=0)
+    # Of those, the images with an accepted annotation; counted under the project's lock.
+    labelled_count = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     deleted_at = models.DateTimeField(null=True)
 
@@ -44,6 +46,9 @@ class DefectClass(TenantModel):
     # Measurable, where it can be: "deeper than 0.05 mm", "longer than 2 mm".
     rule = models.TextField(blank=True, default="")
     color = models.CharField(max_length=7, default="#d97706")
+    # Over the accepted annotations of images that are not deleted; counted under the project's lock.
+    image_count = models.PositiveIntegerField(default=0)
+    box_count = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     deleted_at = models.DateTimeField(null=True)
 

@@ -13,12 +13,12 @@ from tenants.models import Role
 from tenants.permissions import ROLE_PERMISSIONS, Permission, Principal
 
 TABLE = {
-    #            read   label  upload edit   train  admin
-    "OWNER": (True, True, True, True, True, True),
-    "ADMIN": (True, True, True, True, True, True),
-    "ENGINEER": (True, True, True, True, True, False),
-    "LABELER": (True, True, True, False, False, False),
-    "VIEWER": (True, False, False, False, False, False),
+    #         read   label  upload edit   train  deploy predict admin
+    "OWNER": (True, True, True, True, True, True, True, True),
+    "ADMIN": (True, True, True, True, True, True, True, True),
+    "ENGINEER": (True, True, True, True, True, True, True, False),
+    "LABELER": (True, True, True, False, False, False, True, False),
+    "VIEWER": (True, False, False, False, False, False, False, False),
 }
 
 
@@ -29,7 +29,7 @@ def principal(*permissions: Permission) -> Principal:
 def test_each_role_may_exactly_this() -> None:
     given = {role: tuple(choice in ROLE_PERMISSIONS[role] for choice in Permission) for role in Role}
 
-    assert list(Permission) == ["read", "label", "upload", "edit", "train", "admin"]
+    assert list(Permission) == ["read", "label", "upload", "edit", "train", "deploy", "predict", "admin"]
     assert given == TABLE
 
 

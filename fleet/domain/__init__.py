@@ -1,0 +1,1 @@
+"""Where models work: the verbs and reads."""

@@ -1,0 +1,159 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.vision.losses import NonFiniteLoss
+from training.vision.recipes import FAST, Recipe, UnknownRecipe, find_recipe
+from training.vision.train import (
+    CheckpointMismatch,
+    Stopped,
+    TrainView,
+    choose_batch,
+    make_targets,
+    schedule_rate,
+    train_detector,
+)
+
+CHANNELS = (4, 6, 8)
+SIZE = (64, 64)
+
+
+def make_view(image: int, box: list[float] | None = None, size: tuple[int, int] = SIZE) -> TrainView:
+    rng = np.random.default_rng(image)
+    features = [
+        rng.normal(size=(channels, size[0] // stride, size[1] // stride)).astype(np.float16)
+        for channels, stride in zip(CHANNELS, (8, 16, 32), strict=True)
+    ]
+    boxes = np.array([box] if box else [], np.float32).reshape(-1, 4)
+    return TrainView(image, size, boxes, np.zeros(len(boxes), np.int64), lambda: features)
+
+
+VIEWS = [make_view(0, [8, 8, 40, 40]), make_view(1, [20, 30, 60, 60]), make_view(2)]
+
+
+def train(recipe: Recipe, **kwargs: object) -> dict[str, np.ndarray]:
+    given = {"inputs": CHANNELS, "classes": 1, "seed": 3, "fingerprint": "f", **kwargs}
+    return train_detector(VIEWS, recipe=recipe, **given)
+
+
+def assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
+    assert first.keys() == second.keys()
+    assert all(first[name].tobytes() == second[name].tobytes() for name in first)
+
+
+def test_equal_inputs_give_equal_bytes_and_another_seed_does_not(tiny: Recipe) -> None:
+    first = train(tiny)
+    assert_same(first, train(tiny))
+    other = train(tiny, seed=4)
+    assert any(first[name].tobytes() != other[name].tobytes() for name in first)
+    assert {weight.dtype for weight in first.values()} == {np.dtype(np.float16)}
+
+
+def test_training_does_not_touch_the_global_generator(tiny: Recipe) -> None:
+    torch.manual_seed(11)
+    expected = torch.rand(1)
+    torch.manual_seed(11)
+    train(tiny)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 3, 5])
+def test_a_stopped_run_resumes_bit_for_bit(tiny: Recipe, tmp_path: Path, stop_at: int) -> None:
+    seen: list[int] = []
+    checkpoint = tmp_path / "run.safetensors"
+    with pytest.raises(Stopped) as caught:
+        train(
+            tiny, checkpoint=checkpoint, on_progress=lambda step, total, losses: seen.append(step),
+            should_stop=lambda: len(seen) == stop_at,
+        )  # fmt: skip
+    assert caught.value.step == stop_at
+    resumed = train(tiny, checkpoint=checkpoint, on_progress=lambda step, total, losses: seen.append(step))
+    assert seen == [1, 2, 3, 4, 5, 6]
+    assert_same(resumed, train(tiny))
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny: Recipe, tmp_path: Path) -> None:
+    checkpoint, seen = tmp_path / "run.safetensors", []
+
+    def die(step: int, total: int, losses: dict[str, float]) -> None:
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny, checkpoint=checkpoint, on_progress=die)
+    # Checkpoints are written every two steps: the fifth is done again.
+    resumed = train(tiny, checkpoint=checkpoint, on_progress=lambda step, total, losses: seen.append(step))
+    assert seen == [5, 6]
+    assert_same(resumed, train(tiny))
+
+
+def test_a_finished_run_is_not_repeated(tiny: Recipe, tmp_path: Path) -> None:
+    checkpoint, seen = tmp_path / "run.safetensors", []
+    first = train(tiny, checkpoint=checkpoint)
+    again = train(tiny, checkpoint=checkpoint, on_progress=lambda *report: seen.append(report))
+    assert seen == []
+    assert_same(first, again)
+
+
+def test_another_runs_checkpoint_is_refused(tiny: Recipe, tmp_path: Path) -> None:
+    train(tiny, checkpoint=tmp_path / "run.safetensors")
+    with pytest.raises(CheckpointMismatch, match=r"run\.safetensors belongs to another run"):
+        train(tiny, checkpoint=tmp_path / "run.safetensors", fingerprint="g")
+
+
+def test_progress_names_the_losses(tiny: Recipe) -> None:
+    reports: list[tuple[int, int, dict[str, float]]] = []
+    train(tiny, on_progress=lambda step, total, losses: reports.append((step, total, losses)))
+    assert [(step, total) for step, total, _ in reports] == [(step, 6) for step in range(1, 7)]
+    assert {tuple(losses) for _, _, losses in reports} == {("classification", "box")}
+
+
+def test_a_loss_that_is_not_finite_is_raised_with_its_step(tiny: Recipe) -> None:
+    with pytest.raises(NonFiniteLoss, match="box = inf") as caught:
+        train(replace(tiny, box_weight=float("inf")))
+    assert caught.value.step == 0
+    assert caught.value.parts["box"] == float("inf")
+
+
+def test_a_tiny_model_learns_its_views(tiny: Recipe) -> None:
+    totals: list[float] = []
+    recipe = replace(tiny, steps=60, batch_images=3, learning_rate=0.01)
+    train(recipe, on_progress=lambda step, total, losses: totals.append(sum(losses.values())))
+    assert totals[-1] < 0.35 * totals[0]
+
+
+def test_targets_say_class_and_box_of_the_positives(tiny: Recipe) -> None:
+    targets = make_targets(VIEWS[0], tiny)
+    positive = targets.labels >= 0
+    # 8..40 is the anchor of side 32 around 24, 24: rows and columns 2 and 3 of stride 8 share its centre.
+    assert torch.nonzero(positive).flatten().tolist() == [18, 19, 26, 27]
+    assert targets.boxes[18].tolist() == [8, 8, 40, 40]
+    assert (make_targets(VIEWS[2], tiny).labels == -1).all()
+
+
+def test_a_batch_is_of_one_size_and_different_images() -> None:
+    views = [*VIEWS, make_view(0, [8, 8, 40, 40]), make_view(5, size=(64, 128))]
+    for step in range(20):
+        batch = choose_batch(views, 2, seed=1, step=step)
+        assert len({views[index].size for index in batch}) == 1
+        if views[batch[0]].size == SIZE:
+            assert len({views[index].image for index in batch}) == 2
+    assert choose_batch(views, 2, seed=1, step=7) == choose_batch(views, 2, seed=1, step=7)
+
+
+def test_the_rate_rises_then_falls() -> None:
+    rates = [schedule_rate(step, 100, 0.1) for step in (0, 5, 10, 55, 100)]
+    # 0.04; half way up 0.04 + 0.96/2; the peak; half way down (1 + 0.001)/2; the floor.
+    assert rates == pytest.approx([0.04, 0.52, 1.0, 0.5005, 0.001])
+
+
+def test_recipes_are_found_by_name_and_say_what_they_lack() -> None:
+    assert find_recipe("fast") == FAST
+    assert find_recipe("fast", steps=7).steps == 7
+    with pytest.raises(UnknownRecipe, match="there are fast"):
+        find_recipe("slow")
+    with pytest.raises(UnknownRecipe, match="warmth"):
+        find_recipe("fast", warmth=7)

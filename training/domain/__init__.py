@@ -1,0 +1,1 @@
+"""Runs, models and evaluations: the verbs and reads."""

@@ -1,0 +1,248 @@
+"""ONNX graphs: the shared backbone, the heads with their weights as inputs, and both merged into one file.
+
+What is evaluated, hosted and bundled is these graphs; the PyTorch modules only train. Inputs and outputs:
+
+backbone  image uint8 (H, W, 3), size int64 (2,) = network height, width   -> c8, c16, c32
+heads     c8, c16, c32, image_size int64 (2,) = H, W, one input a weight   -> boxes (n, 4), scores (n,), classes (n,)
+merged    image uint8 (H, W, 3)                                            -> boxes, scores, classes
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto
+
+from training.vision.backbones import Backbone, ConvNorm, EfficientNetLite0
+from training.vision.boxes import LARGEST_LOG_SIZE
+from training.vision.detector import MOST_CANDIDATES, MOST_DETECTIONS
+from training.vision.nodes import (
+    GraphWriter,
+    write_conv,
+    write_double,
+    write_group_norm,
+    write_preprocessing,
+    write_scalar,
+    write_shape,
+)
+from training.vision.pyramid import GROUPS, STRIDES
+from training.vision.sessions import MULTIPLE
+
+PREPROCESSING = "uint8-linear-antialias-1"  # part of every cache key: change it with write_preprocessing
+FLOAT, INT, BYTE = TensorProto.FLOAT, TensorProto.INT64, TensorProto.UINT8
+Weights = Mapping[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """What the head graph fixes: models that share it differ in weights and classes only."""
+
+    depth: int
+    anchor_scale: float
+    score_threshold: float
+    nms_iou: float
+
+
+def build_backbone_graph(backbone: Backbone) -> onnx.ModelProto:
+    writer = GraphWriter()
+    image = writer.take("image", BYTE, ["height", "width", 3])
+    size = writer.take("size", INT, [2])
+    for name, value in zip(_FEATURES, _write_backbone(writer, backbone.module, image, size), strict=True):
+        writer.give(value, name, FLOAT, [1, "c", "h", "w"])
+    return writer.build("backbone", {"backbone": backbone.name, "backbone_sha256": backbone.sha256})
+
+
+def build_head_graph(spec: HeadSpec, channels: Sequence[int], weights: Weights) -> onnx.ModelProto:
+    """Only the names and ranks of `weights` count; any number of classes fits the graph."""
+    writer = GraphWriter()
+    features = [
+        writer.take(name, FLOAT, [1, width, f"{name}_h", f"{name}_w"])
+        for name, width in zip(_FEATURES, channels, strict=True)
+    ]
+    image_size = writer.take("image_size", INT, [2])
+    for name in sorted(weights):
+        writer.take(name, FLOAT, _weight_shape(name, weights[name]))
+    _write_detections(writer, spec, features, image_size)
+    return writer.build("heads", {"spec": json.dumps(asdict(spec))})
+
+
+def merge_graphs(
+    backbone: Backbone, spec: HeadSpec, weights: Weights, *, long_side: int, classes: Sequence[str]
+) -> onnx.ModelProto:
+    """One self-contained graph; its metadata names the classes."""
+    writer = GraphWriter()
+    image = writer.take("image", BYTE, ["height", "width", 3])
+    for name in sorted(weights):
+        writer.weight(name, np.asarray(weights[name], np.float32))
+    image_size = write_shape(writer, image, 0, 2)
+    features = _write_backbone(writer, backbone.module, image, _write_network_size(writer, image_size, long_side))
+    _write_detections(writer, spec, features, image_size)
+    metadata = {"classes": json.dumps(list(classes)), "backbone_sha256": backbone.sha256, "long_side": str(long_side)}
+    return writer.build("detector", metadata)
+
+
+_FEATURES = ("c8", "c16", "c32")
+
+
+def _weight_shape(name: str, weight: npt.NDArray[np.generic]) -> list[str | int]:
+    per_class = name.startswith("class_head.output")
+    return ["classes" if per_class and axis == 0 else side for axis, side in enumerate(weight.shape)]
+
+
+def _write_network_size(writer: GraphWriter, image_size: str, long_side: int) -> str:
+    """sessions.network_size in integers: (2,) -> (2,)."""
+    longest = writer.add("ReduceMax", image_size, keepdims=1)
+    scaled = writer.add("Mul", image_size, writer.constant([2 * long_side]))
+    raised = writer.add("Add", scaled, writer.add("Mul", longest, writer.constant([MULTIPLE])))
+    steps = writer.add("Div", raised, writer.add("Mul", longest, writer.constant([2 * MULTIPLE])))
+    return writer.add("Max", writer.add("Mul", steps, writer.constant([MULTIPLE])), writer.constant([MULTIPLE]))
+
+
+def _write_backbone(writer: GraphWriter, module: EfficientNetLite0, image: str, size: str) -> list[str]:
+    x = write_preprocessing(writer, image, size, module.mean, module.scale)
+    x = _write_conv_norm(writer, x, module.stem, "backbone.stem")
+    features = []
+    for index, block in enumerate(module.blocks):
+        entry = x
+        for number, layer in enumerate(block.layers):  # type: ignore[arg-type]  # a Sequential of ConvNorm
+            x = _write_conv_norm(writer, x, layer, f"backbone.{index}.{number}")
+        if block.residual:
+            x = writer.add("Add", entry, x)
+        if index in module.taps:
+            features.append(x)
+    return features
+
+
+def _write_conv_norm(writer: GraphWriter, x: str, layer: ConvNorm, name: str) -> str:
+    weight, bias = (tensor.detach().numpy() for tensor in layer.folded())
+    left, right, top, bottom = layer.padding()
+    x = write_conv(
+        writer, x, writer.weight(f"{name}.weight", weight), writer.weight(f"{name}.bias", bias),
+        pads=(top, left, bottom, right), stride=layer.conv.stride[0], groups=layer.conv.groups,
+    )  # fmt: skip
+    if not layer.act:
+        return x
+    return writer.add("Clip", x, writer.constant(0, np.float32), writer.constant(6, np.float32))
+
+
+def _write_detections(writer: GraphWriter, spec: HeadSpec, features: list[str], image_size: str) -> None:
+    levels = _write_pyramid(writer, features)
+    logits = _write_head(writer, levels, "class_head", spec.depth)  # (A, K)
+    deltas = _write_head(writer, levels, "box_head", spec.depth)  # (A, 4)
+    centres, sizes = _write_anchors(writer, levels, spec.anchor_scale)  # (A, 2), (A, 1)
+    scores = writer.add("Sigmoid", logits)
+    best = _write_best(writer, scores, MOST_CANDIDATES, per_row=True)
+    scores, deltas, centres, sizes = (
+        writer.add("Gather", value, best, axis=0) for value in (scores, deltas, centres, sizes)
+    )
+    network = writer.add("Mul", write_shape(writer, features[0], 2, 4), writer.constant([STRIDES[0]]))
+    boxes = _write_decoding(writer, deltas, centres, sizes, network=network, image_size=image_size)
+    _write_suppression(writer, spec, boxes, scores)
+
+
+def _write_pyramid(writer: GraphWriter, features: list[str]) -> list[str]:
+    levels = []
+    for index, feature in enumerate(features):
+        x = write_conv(writer, feature, f"pyramid.laterals.{index}.weight")
+        levels.append(_write_norm(writer, x, f"pyramid.norms.{index}"))
+    for index in range(len(levels) - 1, 0, -1):
+        levels[index - 1] = writer.add("Add", levels[index - 1], write_double(writer, levels[index]))
+    outputs = []
+    for index, level in enumerate(levels):
+        name = f"pyramid.smooths.{index}"
+        # Depthwise over a channel count known only from the weights' shape: the lateral's rows.
+        x = write_conv(writer, level, f"{name}.depthwise.weight", pads=(1, 1, 1, 1), groups=_width(writer))
+        x = write_conv(writer, x, f"{name}.pointwise.weight")
+        outputs.append(writer.add("Relu", _write_norm(writer, x, f"{name}.norm")))
+    return [*outputs, writer.add("MaxPool", outputs[-1], kernel_shape=[2, 2], strides=[2, 2])]
+
+
+def _width(writer: GraphWriter) -> int:
+    """Channels of the pyramid, from the shape of its first depthwise weight."""
+    name = "pyramid.smooths.0.depthwise.weight"
+    if name in writer.initializers:
+        return int(writer.initializers[name].dims[0])
+    return next(int(i.type.tensor_type.shape.dim[0].dim_value) for i in writer.inputs if i.name == name)
+
+
+def _write_norm(writer: GraphWriter, x: str, name: str) -> str:
+    return write_group_norm(writer, x, f"{name}.weight", f"{name}.bias", GROUPS)
+
+
+def _write_head(writer: GraphWriter, levels: list[str], head: str, depth: int) -> str:
+    """Four (1, C, h, w) -> (A, outputs)."""
+    rows = []
+    for level in levels:
+        x = level
+        for index in range(depth):
+            name = f"{head}.tower.{index}"
+            x = write_conv(writer, x, f"{name}.conv.weight", pads=(1, 1, 1, 1))
+            x = writer.add("Relu", _write_norm(writer, x, f"{name}.norm"))
+        x = write_conv(writer, x, f"{head}.output.weight", f"{head}.output.bias", pads=(1, 1, 1, 1))
+        flat = writer.add("Reshape", x, writer.constant([0, 0, -1]))  # (1, K, h·w)
+        rows.append(writer.add("Squeeze", writer.add("Transpose", flat, perm=[0, 2, 1]), writer.constant([0])))
+    return writer.add("Concat", *rows, axis=0)
+
+
+def _write_anchors(writer: GraphWriter, levels: list[str], scale: float) -> tuple[str, str]:
+    """Centres x, y (A, 2) and sides (A, 1), from the levels' own shapes."""
+    centres, sizes = [], []
+    for level, stride in zip(levels, STRIDES, strict=True):
+        shape = write_shape(writer, level, 2, 4)
+        ys, xs = (_write_axis(writer, write_scalar(writer, shape, axis), stride) for axis in (0, 1))
+        grid_y = writer.add("Expand", writer.add("Unsqueeze", ys, writer.constant([1])), shape)
+        grid_x = writer.add("Expand", writer.add("Unsqueeze", xs, writer.constant([0])), shape)
+        column = writer.constant([-1, 1])
+        pair = [writer.add("Reshape", grid, column) for grid in (grid_x, grid_y)]
+        centres.append(writer.add("Concat", *pair, axis=1))
+        zero = writer.add("Mul", pair[0], writer.constant(0, np.float32))
+        sizes.append(writer.add("Add", zero, writer.constant(scale * stride, np.float32)))
+    return writer.add("Concat", *centres, axis=0), writer.add("Concat", *sizes, axis=0)
+
+
+def _write_axis(writer: GraphWriter, count: str, stride: int) -> str:
+    steps = writer.add("Range", writer.constant(0), count, writer.constant(1))
+    middle = writer.add("Add", writer.add("Cast", steps, to=FLOAT), writer.constant(0.5, np.float32))
+    return writer.add("Mul", middle, writer.constant(stride, np.float32))
+
+
+def _write_best(writer: GraphWriter, scores: str, most: int, *, per_row: bool) -> str:
+    """Indices of the `most` best rows (by their best column) or values."""
+    values = writer.add("ReduceMax", scores, writer.constant([1]), keepdims=0) if per_row else scores
+    count = writer.add("Min", writer.add("Shape", values), writer.constant([most]))
+    return writer.add_many("TopK", [values, count], 2)[1]
+
+
+def _write_decoding(
+    writer: GraphWriter, deltas: str, centres: str, sizes: str, *, network: str, image_size: str
+) -> str:
+    """boxes.decode_boxes, clipped to the network's input and scaled to the image: (k, 4)."""
+    offset, log_size = writer.add_many("Split", [deltas], 2, axis=1, num_outputs=2)
+    middle = writer.add("Add", centres, writer.add("Mul", offset, sizes))
+    limited = writer.add("Min", log_size, writer.constant(LARGEST_LOG_SIZE, np.float32))
+    half = writer.add("Mul", writer.add("Mul", sizes, writer.add("Exp", limited)), writer.constant(0.5, np.float32))
+    boxes = writer.add("Concat", writer.add("Sub", middle, half), writer.add("Add", middle, half), axis=1)
+    order = writer.constant([1, 0, 1, 0])  # height, width -> x, y, x, y
+    limits = writer.add("Cast", writer.add("Gather", network, order), to=FLOAT)
+    inside = writer.add("Min", writer.add("Max", boxes, writer.constant(0, np.float32)), limits)
+    image = writer.add("Cast", writer.add("Gather", image_size, order), to=FLOAT)
+    return writer.add("Mul", inside, writer.add("Div", image, limits))
+
+
+def _write_suppression(writer: GraphWriter, spec: HeadSpec, boxes: str, scores: str) -> None:
+    batch = writer.constant([0])
+    table = writer.add("Unsqueeze", writer.add("Transpose", scores, perm=[1, 0]), batch)  # (1, K, k)
+    chosen = writer.add(
+        "NonMaxSuppression", writer.add("Unsqueeze", boxes, batch), table, writer.constant(MOST_DETECTIONS),
+        writer.constant(spec.nms_iou, np.float32), writer.constant(spec.score_threshold, np.float32),
+    )  # fmt: skip  # (m, 3): image, class, box
+    kept = writer.add("GatherND", table, chosen)
+    top = _write_best(writer, kept, MOST_DETECTIONS, per_row=False)
+    rows = writer.add("Gather", chosen, top, axis=0)
+    classes, indices = (writer.add("Gather", rows, writer.constant(column), axis=1) for column in (1, 2))
+    writer.give(writer.add("Gather", boxes, indices, axis=0), "boxes", FLOAT, ["n", 4])
+    writer.give(writer.add("Gather", kept, top, axis=0), "scores", FLOAT, ["n"])
+    writer.give(classes, "classes", INT, ["n"])

@@ -1,0 +1,54 @@
+"""Named, versioned training settings. A change of any value is a new version: runs of old versions must stay true."""
+
+from dataclasses import asdict, dataclass, replace
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a detector is trained. Sizes are in pixels of the resized image unless said otherwise."""
+
+    name: str
+    version: int
+    backbone: str = "efficientnet_lite0"  # frozen: one resident graph serves every model
+    long_side: int = 0  # the longer side of the resized image; 0 picks it from the boxes: smaller boxes, larger image
+    views: int = 8  # cached views an image, the plain one included; each costs one backbone pass and disk
+    smallest_crop: float = 0.6  # side of the smallest crop in fractions of the image; less zooms in more
+    flips: bool = True  # mirror views; off where orientation tells classes apart (text, left and right parts)
+    pyramid_channels: int = 64  # width of pyramid and heads; parameters grow with its square (budget: 250,000)
+    tower_depth: int = 2  # 3 × 3 convolutions before each output
+    anchor_scale: float = 4.0  # side of the one square anchor of a cell, in strides
+    candidates: int = 9  # cells a level from which a box may take its positives
+    steps: int = 500  # optimiser steps; time grows in proportion
+    batch_images: int = 8  # views a step
+    learning_rate: float = 3e-3  # peak of the one-cycle schedule
+    weight_decay: float = 0.02  # decoupled; a few images overfit without it
+    warmup_fraction: float = 0.15  # of the steps, before the peak
+    ema_decay: float = 0.99  # published weights average about 1 / (1 - decay) steps; more than the steps would lag
+    clip_norm: float = 10.0  # longest gradient; one bad box must not undo the rest
+    box_weight: float = 2.0  # of the box loss against the classification loss
+    quality: bool = True  # classification learns how well the box fits instead of 1; ranks good boxes first
+    score_threshold: float = 0.02  # lower scores are not returned; evaluation needs low ones, customers set their own
+    nms_iou: float = 0.5  # boxes of a class that overlap more are one
+    folds: int = 3  # of the out-of-fold evaluation; each costs one training
+    checkpoint_steps: int = 100  # at most so many steps are lost when a worker dies
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+FAST = Recipe(name="fast", version=1)
+RECIPES = {recipe.name: recipe for recipe in (FAST,)}
+
+
+class UnknownRecipe(ValueError):
+    """No recipe of that name, or a setting that it does not have."""
+
+
+def find_recipe(name: str, **changes: object) -> Recipe:
+    """Return the named recipe, with settings changed for an ablation or a test."""
+    if name not in RECIPES:
+        raise UnknownRecipe(f"no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
+    try:
+        return replace(RECIPES[name], **changes)  # type: ignore[arg-type]  # checked by replace at run time
+    except TypeError as error:
+        raise UnknownRecipe(str(error)) from error

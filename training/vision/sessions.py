@@ -1,0 +1,82 @@
+"""The graphs at work: numpy and onnxruntime only, so that serving and evaluation need no torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+MULTIPLE = 64  # sides of the network's input: every stride divides them, and few shapes recur
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Boxes (n, 4) as x1, y1, x2, y2 in image pixels, scores (n,) and classes (n,), best first."""
+
+    boxes: Floats
+    scores: Floats
+    classes: npt.NDArray[np.int64]
+
+
+def network_size(height: int, width: int, long_side: int) -> tuple[int, int]:
+    """Height and width to which an image is resized: the longer about `long_side`, both multiples of 64, no padding.
+
+    Integers only, so that the merged graph computes the very same.
+    """
+    longest = max(height, width)
+    sides = [(2 * long_side * side + MULTIPLE * longest) // (2 * MULTIPLE * longest) for side in (height, width)]
+    return max(sides[0], 1) * MULTIPLE, max(sides[1], 1) * MULTIPLE
+
+
+def open_session(graph: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # the arena never shrinks: one large photograph would stay for good
+    options.log_severity_level = 3  # shapes that only run time knows are no news
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+class FeatureSession:
+    """The shared backbone graph: (H, W, 3) uint8 -> features of strides 8, 16 and 32."""
+
+    def __init__(self, graph: bytes, threads: int = 1) -> None:
+        self._session = open_session(graph, threads)
+        self.sha256 = self._session.get_modelmeta().custom_metadata_map["backbone_sha256"]
+
+    def extract(self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> list[Floats]:
+        """Each feature is (1, C, h, w)."""
+        return list(self._session.run(None, {"image": pixels, "size": np.array(size, np.int64)}))
+
+
+class HeadSession:
+    """The shared head graph; weights come with each call, as float32."""
+
+    def __init__(self, graph: bytes, threads: int = 1) -> None:
+        self._session = open_session(graph, threads)
+
+    def detect(self, features: list[Floats], image_size: tuple[int, int], weights: Mapping[str, Floats]) -> Prediction:
+        inputs: dict[str, npt.NDArray[np.generic]] = dict(zip(("c8", "c16", "c32"), features, strict=True))
+        inputs["image_size"] = np.array(image_size, np.int64)
+        boxes, scores, classes = self._session.run(None, {**inputs, **weights})
+        return Prediction(boxes, scores, classes)
+
+
+@dataclass(frozen=True)
+class PairedDetector:
+    """Backbone and heads as one detector; thousands of models share both sessions."""
+
+    features: FeatureSession
+    heads: HeadSession
+
+    def predict(self, pixels: npt.NDArray[np.uint8], weights: Mapping[str, Floats], long_side: int) -> Prediction:
+        height, width = pixels.shape[:2]
+        extracted = self.features.extract(pixels, network_size(height, width, long_side))
+        return self.heads.detect(extracted, (height, width), weights)
+
+
+def widen_weights(weights: Mapping[str, npt.NDArray[np.float16]]) -> dict[str, Floats]:
+    """Stored fp16 weights as the head graph takes them."""
+    return {name: np.asarray(weight, np.float32) for name, weight in weights.items()}
