@@ -64,7 +64,7 @@ class JobContext(Protocol):
     spec: Mapping[str, Any]
     # Dies with the job.
     scratch: Path
-    # Child processes, started at first use: `decoder`, and later `engine`.
+    # Child processes, started at first use: `decoder` and `engine`.
     children: Any
 
     def check(self) -> None:
@@ -72,8 +72,8 @@ class JobContext(Protocol):
 
     def should_stop(self) -> bool: ...
 
-    def progress(self, done: int, total: int, message: str = "") -> None:
-        """Shows the customer where the job is."""
+    def progress(self, done: float, total: float, message: str = "", **figures: Any) -> None:
+        """Shows the customer where the job is; `figures` are JSON, such as named losses or `eta_seconds`."""
 
     def publishing(self) -> AbstractContextManager[None]:
         """The tenant's scope, entered only while this attempt holds the lease; otherwise raises LeaseLost.
@@ -110,6 +110,27 @@ def kind_named(name: str) -> Kind:
 
 def registered_kinds() -> list[Kind]:
     return list(_kinds.values())
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """When a waiting job should start: its place in the queue and seconds until its turn; None where unknown."""
+
+    queue_place: int | None = None
+    eta_seconds: int | None = None
+
+
+_forecasters: list[Callable[[Job], Forecast]] = []
+
+
+def register_forecaster(forecaster: Callable[[Job], Forecast]) -> None:
+    """Says who knows the queue and its workers; called when that app is ready."""
+    _forecasters[:] = [forecaster]
+
+
+def forecast(job: Job) -> Forecast:
+    """What those who do the work say of a job; nothing where nobody was registered. In the tenant's scope."""
+    return _forecasters[0](job) if _forecasters else Forecast()
 
 
 def enqueue(

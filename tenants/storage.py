@@ -198,8 +198,17 @@ class TenantStorage:
                     file.write(chunk)
         return written
 
+    def read(self, key: str, *, max_bytes: int) -> bytes:
+        """The object's bytes; ValueError when they are more than `max_bytes`."""
+        with self._acting("read an object"):
+            body = self._client.get_object(**self._object(key))["Body"]
+            data: bytes = body.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            raise ValueError(f"object is larger than {max_bytes} bytes")
+        return data
+
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
-        """Writes an object of the incoming folder, where the same key may be sent again."""
+        """Writes an object that is not content-addressed (incoming, checkpoints); the same key may be sent again."""
         with self._acting("write an object"):
             self._client.put_object(**self._object(key), Body=data, ContentType=content_type)
 
@@ -232,6 +241,18 @@ class TenantStorage:
                 )
                 if answer.get("Errors"):
                     raise StorageUnavailable(f"could not delete {len(answer['Errors'])} objects")
+
+    def delete_folder(self, folder: str) -> None:
+        """Deletes everything below `folder/`; an empty one is no error. Raises ValueError for the whole prefix."""
+        name = folder.strip("/")
+        if not name:
+            raise ValueError("a folder must be named: all of a tenant's objects are not deleted at once")
+        with self._acting("list objects"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=settings.S3_BUCKET, Prefix=f"{self.prefix}{name}/"
+            )
+            found = [entry["Key"].removeprefix(self.prefix) for page in pages for entry in page.get("Contents", [])]
+        self.delete(found)
 
     @contextmanager
     def _acting(self, action: str) -> Iterator[None]:

@@ -34,6 +34,7 @@ MAX_REGISTERED = 5000
 FILTERS = [
     OpenApiParameter("status", str, description="AWAITING, ARRIVED, READY or FAILED."),
     OpenApiParameter("split", str, description="TRAIN, VALIDATION or TEST."),
+    OpenApiParameter("labelled", bool, description="Whether the image has an annotation."),
     OpenApiParameter("class", OpenApiTypes.UUID, description="Images that show this class."),
     OpenApiParameter("job", OpenApiTypes.UUID, description="Images that this job ingests."),
     OpenApiParameter("filename", str),
@@ -146,7 +147,7 @@ class ImageView(TenantView):
 
     @extend_schema(operation_id="images_update", request=ImageChange, responses=ImageSerializer)
     def patch(self, request: Request, image_id: uuid.UUID) -> Response:
-        """Changes metadata, split (then pinned) or the classes it shows."""
+        """Changes metadata, split (then pinned) or, of an image without annotation, the classes it shows."""
         image = images.update_image(image_id=image_id, by=self.principal, **checked(ImageChange, request))
         return Response(ImageSerializer(image).data)
 

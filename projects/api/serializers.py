@@ -10,7 +10,7 @@ from projects.models import DefectClass, Image, Project
 class ProjectSerializer(serializers.ModelSerializer[Project]):
     class Meta:
         model = Project
-        fields = ("id", "name", "kind", "description", "image_count", "created_at")
+        fields = ("id", "name", "kind", "description", "image_count", "labelled_count", "created_at")
 
 
 class ProjectInput(serializers.Serializer[Any]):
@@ -29,7 +29,7 @@ class ClassSerializer(serializers.ModelSerializer[DefectClass]):
 
     class Meta:
         model = DefectClass
-        fields = ("id", "project", "name", "definition", "rule", "color", "created_at")
+        fields = ("id", "project", "name", "definition", "rule", "color", "image_count", "box_count", "created_at")
 
 
 class ClassInput(serializers.Serializer[Any]):
@@ -59,13 +59,14 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
     job = serializers.UUIDField(source="job_id", allow_null=True)
     error = ItemError(allow_null=True)
     classes = serializers.ListField(child=serializers.UUIDField(), source="class_ids")
+    annotation = serializers.UUIDField(source="accepted_id", allow_null=True, help_text="The accepted one.")
 
     class Meta:
         model = Image
         fields = (
             *("id", "project", "filename", "status", "sha256", "stored_sha256", "content_type", "size"),
             *("width", "height", "near_hash", "metadata", "split", "split_pinned", "group", "classes"),
-            *("error", "job", "created_at"),
+            *("annotation", "error", "job", "created_at"),
         )
 
     def to_representation(self, image: Image) -> dict[str, Any]:
@@ -76,13 +77,15 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
             "id": str(image.id),
             "project": str(image.project_id),
             "classes": [str(class_id) for class_id in class_ids],
+            "annotation": str(image.accepted_id) if image.accepted_id else None,
             "job": str(image.job_id) if image.job_id else None,
             "created_at": image.created_at,
         }
 
 
 # Fields of an image whose JSON is their value.
-_PLAIN = [name for name in ImageSerializer.Meta.fields if name not in ("id", "project", "classes", "job", "created_at")]
+_SHOWN_OTHERWISE = ("id", "project", "classes", "annotation", "job", "created_at")
+_PLAIN = [name for name in ImageSerializer.Meta.fields if name not in _SHOWN_OTHERWISE]
 
 
 class ImageChange(serializers.Serializer[Any]):

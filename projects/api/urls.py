@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from projects.api import images, projects
+from projects.api import annotations, images, projects, snapshots
 
 urlpatterns = [
     path("projects", projects.ProjectsView.as_view()),
@@ -16,4 +16,13 @@ urlpatterns = [
     path("images/<uuid:image_id>", images.ImageView.as_view()),
     path("images/<uuid:image_id>/file", images.ImageFileView.as_view()),
     path("images/<uuid:image_id>/thumbnail", images.ThumbnailView.as_view()),
+    path("projects/<uuid:project_id>/annotations", annotations.AnnotateView.as_view()),
+    path("images/<uuid:image_id>/annotations", annotations.ImageAnnotationsView.as_view()),
+    path("annotations/<uuid:annotation_id>", annotations.AnnotationView.as_view()),
+    path("projects/<uuid:project_id>/statistics", annotations.StatisticsView.as_view()),
+    path("projects/<uuid:project_id>/snapshots", snapshots.SnapshotsView.as_view()),
+    path("snapshots/<uuid:snapshot_id>", snapshots.SnapshotView.as_view()),
+    path("snapshots/<uuid:snapshot_id>/diff", snapshots.SnapshotDiffView.as_view()),
+    path("snapshots/<uuid:snapshot_id>/manifest", snapshots.ManifestView.as_view()),
+    path("snapshots/<uuid:snapshot_id>/coco", snapshots.CocoView.as_view()),
 ]

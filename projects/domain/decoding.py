@@ -1,4 +1,4 @@
-"""What ingest asks of a decoder and what it gets back: plain values, no Django and no image library.
+"""What is asked of a decoder and what it gives back: plain values, no Django and no image library.
 
 The decoder itself lives in ``workers`` (a sandboxed child process); this side knows only the Protocol. The
 limits stand here because the upload API refuses by them before a byte is sent, and the decoder refuses by
@@ -147,3 +147,61 @@ class Decoder(Protocol):
         unfit or repeated keys, ``OSError`` for files of our own that cannot be read or written.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class PixelRequest:
+    """One stored file whose pixels are wanted: ours, and treated as a stranger's all the same.
+
+    ``key`` as in ``DecodeRequest``. ``path`` is the file, or its bytes. ``width`` and ``height`` are what the
+    upright image is known to measure. ``filename`` is the customer's name of it, used in messages only.
+    """
+
+    key: str
+    path: Path | bytes
+    declared_type: str
+    width: int
+    height: int
+    filename: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPixels:
+    """Pixels as NumPy stores them: ``path`` is an ``.npy`` file of uint8 (height, width, 3), RGB, upright."""
+
+    key: str
+    path: Path
+    width: int
+    height: int
+
+
+class PixelReader(Protocol):
+    """Turns stored files of one tenant into pixels where hostile bytes can do no harm."""
+
+    def read_pixels(
+        self,
+        batch: Sequence[PixelRequest],
+        *,
+        out_dir: Path,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[DecodedPixels | DecodeFailure]:
+        """Decode up to ``MAX_BATCH`` files of one tenant, in order, to ``out_dir/KEY.npy``; grey becomes RGB.
+
+        ``out_dir`` is made when missing. A file that is no picture, or one of another size than announced, is
+        a result, never an exception. ``should_stop`` and what is raised as in ``Decoder.decode``.
+        """
+        ...
+
+
+class PixelsRefused(Exception):
+    """One picture was refused; ``message`` and ``hint`` are for who sent it."""
+
+    def __init__(self, code: DecodeCode, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+class PixelsUnavailable(Exception):
+    """Nothing can be decoded just now, whatever was sent: to be tried again in a moment."""

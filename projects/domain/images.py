@@ -10,6 +10,7 @@ from django.utils import timezone
 from projects.domain.items import ItemRefused, parse_metadata
 from projects.domain.queries import image_named, project_named
 from projects.domain.splits import group_of, split_of
+from projects.domain.statistics import count_out
 from projects.models import DefectClass, Image, ImageClass, Project
 from tenants import audit
 from tenants.domain.quotas import lock_quota, release
@@ -27,6 +28,17 @@ class NotReady(Refusal):
         super().__init__(f"The image is {status}.", hint="Finish its upload, and wait until it is READY.")
 
 
+class Labelled(Refusal):
+    code = "image_labelled"
+    title = "The image is labelled"
+
+    def __init__(self, filename: str) -> None:
+        super().__init__(
+            f"{filename} is annotated, and shows the classes of its boxes.",
+            hint="Correct the boxes instead: POST /api/v1/projects/{id}/annotations.",
+        )
+
+
 def update_image(
     *,
     image_id: uuid.UUID,
@@ -35,7 +47,7 @@ def update_image(
     split: str | None = None,
     classes: Sequence[uuid.UUID] | None = None,
 ) -> Image:
-    """Changes what is given. A split given is pinned. Raises NotFound (a class's id included) or Invalid.
+    """Changes what is given. A split given is pinned. Raises NotFound (a class's id included), Invalid or Labelled.
 
     An image whose metadata names another group now moves to that group, and unless it is pinned to its split.
     """
@@ -59,9 +71,11 @@ def delete_image(*, image_id: uuid.UUID, by: Principal) -> None:
     lock_quota()
     image = image_named(image_id)
     project_named(image.project_id, lock=True)
+    image = image_named(image_id)  # as it is now, annotated by whoever held the lock
     if not Image.objects.filter(id=image.id, deleted_at=None).update(deleted_at=timezone.now()):
         raise NotFound
     Project.objects.filter(id=image.project_id).update(image_count=F("image_count") - 1)
+    count_out(image)
     release(images=1, bytes=image.size)
     audit.record("image.deleted", by=by, target=image.id, filename=image.filename)
 
@@ -104,5 +118,15 @@ def _show(image: Image, class_ids: Sequence[uuid.UUID]) -> None:
     known = DefectClass.objects.filter(id__in=wanted, project_id=image.project_id, deleted_at=None)
     if known.count() < len(wanted):
         raise NotFound
+    if image.accepted_id is not None:
+        _refuse_others(image, wanted)
+        return
     ImageClass.objects.filter(image=image).delete()
     ImageClass.objects.bulk_create([ImageClass(image=image, defect_class_id=class_id) for class_id in wanted])
+
+
+def _refuse_others(image: Image, wanted: Sequence[uuid.UUID]) -> None:
+    """An annotation says which classes a labelled image shows; whoever names the same ones may."""
+    shown = ImageClass.objects.filter(image=image).values_list("defect_class_id", flat=True)
+    if set(shown) != set(wanted):
+        raise Labelled(image.filename)

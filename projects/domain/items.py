@@ -112,17 +112,18 @@ def shown(value: object) -> str:
 
 def echoed(filename: object) -> str:
     """What a client sent as a filename, fit to be sent back: itself, or when it is unusable how it looks."""
-    if _is_filename(filename):
+    if is_filename(filename):
         return filename
     return shown(filename) if isinstance(filename, str) else ""
 
 
-def _is_filename(given: object) -> TypeGuard[str]:
+def is_filename(given: object) -> TypeGuard[str]:
+    """Whether an image can have this name."""
     return isinstance(given, str) and 1 <= len(given) <= MAX_FILENAME and not _UNPRINTABLE.search(given)
 
 
 def _filename(given: object) -> str:
-    if not _is_filename(given):
+    if not is_filename(given):
         raise ItemRefused(
             "bad_filename",
             f"{shown(given)} is not a usable `filename`." if given else "An item has no `filename`.",

@@ -7,7 +7,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from projects.domain.queries import project_named
-from projects.models import Image, Project
+from projects.models import DefectClass, Image, Project
 from tenants import audit
 from tenants.domain.quotas import lock_quota, release, reserve
 from tenants.permissions import Principal
@@ -59,6 +59,7 @@ def delete_project(*, project_id: uuid.UUID, by: Principal) -> None:
     images = Image.objects.filter(project=project, deleted_at=None)
     size = images.aggregate(total=Sum("size"))["total"] or 0
     count = images.update(deleted_at=now)
-    Project.objects.filter(id=project.id).update(deleted_at=now, image_count=0)
+    Project.objects.filter(id=project.id).update(deleted_at=now, image_count=0, labelled_count=0)
+    DefectClass.objects.filter(project=project).update(image_count=0, box_count=0)
     release(images=count, bytes=size, projects=1)
     audit.record("project.deleted", by=by, target=project.id, images=count)

@@ -4,11 +4,13 @@ import uuid
 from collections.abc import Mapping
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, F, Func, OuterRef, QuerySet, TextField, Value
+from django.db.models import Exists, F, Func, OuterRef, Prefetch, QuerySet, TextField, Value
 
-from projects.models import DefectClass, Image, ImageClass, Project
+from projects.models import Annotation, Box, DefectClass, Image, ImageClass, Project, Snapshot
 from tenants.models import Job
 from tenants.refusals import Invalid, NotFound
+
+_CHOICES = {"status": Image.Status.values, "split": Image.Split.values, "labelled": ["true", "false"]}
 
 
 def projects() -> QuerySet[Project]:
@@ -26,6 +28,12 @@ def project_named(project_id: uuid.UUID, *, lock: bool = False) -> Project:
 
 def classes(project_id: uuid.UUID) -> QuerySet[DefectClass]:
     return DefectClass.objects.filter(project=project_named(project_id), deleted_at=None)
+
+
+def label_book(project: Project) -> dict[str, uuid.UUID]:
+    """Name or id, as a text → the class, so that a batch may name classes either way."""
+    rows = DefectClass.objects.filter(project=project, deleted_at=None).values_list("id", "name")
+    return {key: class_id for class_id, name in rows for key in (str(class_id), name)}
 
 
 def class_named(class_id: uuid.UUID) -> DefectClass:
@@ -53,9 +61,53 @@ def with_classes(rows: QuerySet[Image]) -> QuerySet[Image]:
     return rows.annotate(class_ids=ArraySubquery(shown.values("defect_class_id")))
 
 
-def images(project_id: uuid.UUID, *, filters: Mapping[str, str]) -> QuerySet[Image]:
-    """The project's images that match every filter: `status`, `split`, `class`, `job`, `filename`, `meta.NAME`.
+def annotations(image_id: uuid.UUID) -> QuerySet[Annotation]:
+    """All versions of an image's annotation. Raises NotFound."""
+    return _with_boxes(Annotation.objects.filter(image=image_named(image_id)))
 
+
+def annotation_named(annotation_id: uuid.UUID) -> Annotation:
+    """Raises NotFound when it, its image or its project is missing, deleted, or another tenant's."""
+    rows = Annotation.objects.filter(id=annotation_id, image__deleted_at=None, image__project__deleted_at=None)
+    found = _with_boxes(rows).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _with_boxes(rows: QuerySet[Annotation]) -> QuerySet[Annotation]:
+    """With author, image, and the boxes in the order they were given."""
+    boxes = Box.objects.select_related("defect_class").order_by("id")
+    return rows.select_related("author__user", "image").prefetch_related(Prefetch("boxes", boxes))
+
+
+def labelled_images(project: Project) -> QuerySet[Image]:
+    """What a snapshot would hold now."""
+    ready = Image.objects.filter(project=project, deleted_at=None, status=Image.Status.READY)
+    return ready.filter(accepted__isnull=False, project__deleted_at=None)
+
+
+def snapshots(project_id: uuid.UUID) -> QuerySet[Snapshot]:
+    return _with_jobs(Snapshot.objects.filter(project=project_named(project_id)))
+
+
+def snapshot_named(snapshot_id: uuid.UUID) -> Snapshot:
+    """Raises NotFound when it, or its project, is missing, deleted, or another tenant's."""
+    found = _with_jobs(Snapshot.objects.filter(id=snapshot_id, project__deleted_at=None)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _with_jobs(rows: QuerySet[Snapshot]) -> QuerySet[Snapshot]:
+    """With the jobs, which say how those stand that are not READY."""
+    return rows.select_related("job").defer("job__spec", "job__traceback")
+
+
+def images(project_id: uuid.UUID, *, filters: Mapping[str, str]) -> QuerySet[Image]:
+    """The project's images that match every filter.
+
+    The filters are `status`, `split`, `labelled`, `class`, `job`, `filename` and `meta.NAME`.
     Raises Invalid on a filter that cannot be, NotFound on an id that is not there.
     """
     rows = Image.objects.filter(project=project_named(project_id), deleted_at=None)
@@ -67,19 +119,13 @@ def images(project_id: uuid.UUID, *, filters: Mapping[str, str]) -> QuerySet[Ima
 
 
 def _filtered(rows: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
-    if name in ("status", "split"):
-        choices = Image.Status.values if name == "status" else Image.Split.values
-        if value not in choices:
-            raise Invalid(name, f"`{name}` must be one of {', '.join(choices)}.")
-        return rows.filter(**{name: value})
+    if name in _CHOICES:
+        return _of_choice(rows, name, value)
     if name == "class":
         shown = ImageClass.objects.filter(defect_class=class_named(_id(name, value)), image_id=OuterRef("id"))
         return rows.filter(Exists(shown))
     if name == "job":
-        job = Job.objects.filter(id=_id(name, value)).first()
-        if job is None:
-            raise NotFound
-        return rows.filter(job=job)
+        return rows.filter(job=_job_named(_id(name, value)))
     if name == "filename":
         return rows.filter(filename=value)
     if name.startswith("meta."):
@@ -88,6 +134,23 @@ def _filtered(rows: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         text = Func(F("metadata"), key, function="jsonb_extract_path_text", output_field=TextField())
         return rows.alias(meta_value=text).filter(meta_value=Value(value))
     raise Invalid(name, f"There is no filter {name!r}.", hint="See the schema at /api/v1/schema.")
+
+
+def _of_choice(rows: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+    if value not in _CHOICES[name]:
+        raise Invalid(name, f"`{name}` must be one of {', '.join(_CHOICES[name])}.")
+    if name != "labelled":
+        return rows.filter(**{name: value})
+    if value == "false":
+        return rows.filter(accepted=None)
+    return rows.filter(accepted__isnull=False, status=Image.Status.READY)  # which it is; so that the index serves
+
+
+def _job_named(job_id: uuid.UUID) -> Job:
+    job = Job.objects.filter(id=job_id).first()
+    if job is None:
+        raise NotFound
+    return job
 
 
 def _id(name: str, value: str) -> uuid.UUID:

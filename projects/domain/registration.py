@@ -8,9 +8,9 @@ from typing import Any
 from django.db.models import F
 
 from projects.domain.items import ItemRefused, NewImage, echoed, parse_item, shown
-from projects.domain.queries import project_named
+from projects.domain.queries import label_book, project_named
 from projects.domain.splits import group_of, split_of
-from projects.models import DefectClass, Image, ImageClass, Project
+from projects.models import Image, ImageClass, Project
 from tenants import audit
 from tenants.domain.quotas import lock_quota
 from tenants.models import Job, Quota
@@ -63,7 +63,7 @@ def register_images(*, project_id: uuid.UUID, items: Sequence[object], by: Princ
         project=project,
         quota=quota,
         known=_known(project, (item.sha256 for _, item in readable)),
-        classes=_label_book(project) if any(item.classes for _, item in readable) else {},
+        classes=label_book(project) if any(item.classes for _, item in readable) else {},
     )
     for result, item in readable:
         _place(result, item, batch)
@@ -87,11 +87,6 @@ def _read(items: Sequence[object]) -> tuple[list[Registered], list[tuple[Registe
 def _known(project: Project, hashes: Iterable[str]) -> dict[str, Image]:
     found = Image.objects.filter(project=project, deleted_at=None, sha256__in=list(hashes)).select_related("job")
     return {image.sha256: image for image in found}
-
-
-def _label_book(project: Project) -> dict[str, uuid.UUID]:
-    rows = DefectClass.objects.filter(project=project, deleted_at=None).values_list("id", "name")
-    return {key: class_id for class_id, name in rows for key in (str(class_id), name)}
 
 
 def _place(result: Registered, item: NewImage, batch: _Batch) -> None:

@@ -24,7 +24,7 @@ def test_project_is_made_read_and_listed(alice: Person) -> None:
 
     assert made.status_code == 201
     body = made.json()
-    assert set(body) == {"id", "name", "kind", "description", "image_count", "created_at"}
+    assert set(body) == {"id", "name", "kind", "description", "image_count", "labelled_count", "created_at"}
     assert (body["name"], body["kind"], body["description"]) == ("Casings", "ANOMALY", "back side")
     assert body["image_count"] == 0
     assert alice.api.get(f"/api/v1/projects/{body['id']}").json() == body
