@@ -99,4 +99,5 @@ def _draining(**_: Any) -> None:
 @worker_shutdown.connect
 def _stopped(**_: Any) -> None:
     presence.stop()
+    execution.close_children()
     scratch.remove()

@@ -7,12 +7,12 @@ import pytest
 from tests.chaos.customer import Customer, photographs
 from tests.chaos.ground import Ground, TenantKey, ground
 
-SCENARIOS = 12
+SCENARIOS = 14
 
 
 @pytest.fixture(scope="session")
 def _started() -> Iterator[tuple[Ground, Iterator[TenantKey]]]:
-    with ground(tenants=SCENARIOS) as (running, tenants):
+    with ground(tenants=SCENARIOS, worker_app="tests.chaos.brief") as (running, tenants):
         yield running, iter(tenants)
 
 

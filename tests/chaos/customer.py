@@ -54,6 +54,11 @@ class Customer:
         assert answer.is_success, answer.text
         return dict(answer.json())
 
+    def get(self, path: str) -> dict[str, Any]:
+        answer = self._api.get(path)
+        assert answer.is_success, answer.text
+        return dict(answer.json())
+
     def upload(self, files: Sequence[bytes]) -> None:
         """Sends the files and asks for the ingest of all."""
         self.send(files)

@@ -1,4 +1,7 @@
-"""A whole installation over a temporary folder, each part a real process that a test may kill and start again."""
+"""A whole installation over a temporary folder, each part a real process that a test may kill and start again.
+
+Hosted prediction is left out: it holds nothing that a kill could lose.
+"""
 
 import json
 import os
@@ -50,12 +53,15 @@ class Ground:
             "JOB_DISPATCH_SECONDS": str(GRACE),
             "WORKER_SLOTS": str(slots),
             "WORKER_SCRATCH": str(self.scratch),
+            "BACKBONE_DIR": str(folder / "backbones"),
             "WEB_PROCESSES": "1",
             "PYTHONUNBUFFERED": "1",
             "DJANGO_SETTINGS_MODULE": "config.settings",
         }
         self.parts: dict[str, Process] = {}
         for service in services(self.env, port=self.port):
+            if service.name == "predict":
+                continue
             argv = [worker_app if word == "config.celery" else word for word in service.command.argv]
             command = replace(service.command, argv=argv)
             self.parts[service.name] = Process(service.name, command, log=self.engines.log(service.name))
@@ -98,6 +104,11 @@ class Ground:
         name = f"{like}-{len(self.parts)}"
         self.parts[name] = Process(name, self.parts[like].command, log=self.engines.log(name))
         return name
+
+    def manage(self, *arguments: str) -> None:
+        """Runs a command of `manage.py` to its end."""
+        command = [sys.executable, "manage.py", *arguments]
+        subprocess.run(command, cwd=ROOT, env=self.env, check=True, capture_output=True)
 
     def worker_children(self) -> list[psutil.Process]:
         pid = self.parts["worker"].pid

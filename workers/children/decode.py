@@ -9,22 +9,23 @@ this side.
 from __future__ import annotations
 
 import logging
-import os
 import re
-import stat
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from projects.domain.decoding import (
     MAX_BATCH,
-    DecodeCode,
+    DecodedPixels,
     DecodeFailure,
     DecodeRequest,
     DecodeResult,
+    PixelRequest,
 )
-from workers.children.decode_checks import accepted, failure, passed_on, verify_announced
+from workers.children.decode_checks import accepted, condemned, failure, passed_on, verify_announced
+from workers.children.decode_pixels import READ, WRITE, Ask, opened, write_pixels
 from workers.children.process import (
     ChildDied,
     ChildError,
@@ -34,6 +35,7 @@ from workers.children.process import (
     ChildTooLarge,
     Patience,
 )
+from workers.children.refusals import Refused
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +58,17 @@ LIMITS: Final = ChildLimits(
 #: that is busy with other things.
 PATIENCE: Final = Patience(computing=5, idle=5, overall=60)
 
+Result = TypeVar("Result")
+
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class DecodeChild:
-    """Decodes in a child program; keeps the promise of ``projects.domain.decoding.Decoder``.
+    """Decodes in a child program; keeps the promises of ``projects.domain.decoding``'s ``Decoder`` and
+    ``PixelReader``.
 
-    Holds no state: each call of ``decode`` starts a child of its own (about a tenth of a second) and ends it,
-    so that no child ever sees the files of two tenants, and any thread may call. ``decode`` also raises
+    Holds no state: each call starts a child of its own (about a tenth of a second) and ends it, so that no
+    child ever sees the files of two tenants, and any thread may call. The calls also raise
     ``ChildNotStarted`` when the program cannot start, which is the machine's fault: the job may be tried
     again.
     """
@@ -86,10 +91,27 @@ class DecodeChild:
             for request in batch:
                 if should_stop is not None and should_stop():
                     break
-                result = sitting.decode(request)
+                result = sitting.work(request, partial(_clean, request, sitting.ask))
                 results.append(result)
                 if on_result is not None:
                     on_result(result)
+        return results
+
+    def read_pixels(
+        self,
+        batch: Sequence[PixelRequest],
+        *,
+        out_dir: Path,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[DecodedPixels | DecodeFailure]:
+        """Decode ``batch`` (files of one tenant) to ``.npy`` files, in order; see the Protocol."""
+        _check_batch(batch)
+        results: list[DecodedPixels | DecodeFailure] = []
+        with _Sitting(self._program, self._limits) as sitting:
+            for request in batch:
+                if should_stop is not None and should_stop():
+                    break
+                results.append(sitting.work(request, partial(write_pixels, request, out_dir, sitting.ask)))
         return results
 
 
@@ -108,57 +130,60 @@ class _Sitting:
         if self._child is not None:
             self._child.kill()
 
-    def decode(self, request: DecodeRequest) -> DecodeResult:
+    def work(self, request: DecodeRequest | PixelRequest, attempt: Callable[[], Result]) -> Result | DecodeFailure:
         """Decode one file; a failure of the child itself is tried once more, alone in a fresh one.
 
         An outside SIGKILL, a starved machine, or what an earlier file left behind must not condemn this one.
         Only a file that used up its processor time is not tried again: it would only do so twice.
         """
-        try:
-            return self._attempt(request)
-        except (ChildDied, ChildTimedOut, ChildTooLarge) as error:
-            self._end_child(request, error)
-            if isinstance(error, ChildTimedOut) and error.by_computing:
-                return _condemned(request, error)
-        try:
-            return self._attempt(request)
-        except (ChildDied, ChildTimedOut, ChildTooLarge) as error:
-            self._end_child(request, error)
-            return _condemned(request, error)
+        for is_last in (False, True):
+            try:
+                return attempt()
+            except Refused as refused:
+                return failure(request, refused.code, refused.message, refused.hint)
+            except (ChildDied, ChildTimedOut, ChildTooLarge) as error:
+                self._end_child(request, error)
+                if is_last or (isinstance(error, ChildTimedOut) and error.by_computing):
+                    judged = condemned(error, seconds=PATIENCE.computing)
+                    return failure(request, judged.code, judged.message, judged.hint)
+        raise AssertionError("the last attempt returns")
 
-    def _attempt(self, request: DecodeRequest) -> DecodeResult:
-        """Verify the file, have the child decode it, verify what came out."""
-        stored, thumbnail = (request.out_dir / f"{request.key}.{part}" for part in ("part", "thumbnail.part"))
-        request.out_dir.mkdir(parents=True, exist_ok=True)
-        done = False
-        try:
-            with ExitStack() as stack:
-                source = _opened(stack, request.path, os.O_RDONLY | os.O_NOFOLLOW)
-                if (refusal := verify_announced(request, source)) is not None:
-                    return refusal
-                create = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-                fds = [source, _opened(stack, stored, create), _opened(stack, thumbnail, create)]
-                if self._child is None:
-                    self._child = ChildProcess(self._program, self._limits)
-                header = {"declared_type": request.declared_type}
-                answer = self._child.ask(header, fds=fds, patience=PATIENCE).header
-            if "code" in answer:
-                return passed_on(request, answer)
-            image = accepted(request, answer, stored, thumbnail)
-            done = True
-            return image
-        finally:
-            if not done:
-                stored.unlink(missing_ok=True)
-                thumbnail.unlink(missing_ok=True)
+    def ask(self, header: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
+        """Have the child, which is started first where there is none, do one thing with open files."""
+        if self._child is None:
+            self._child = ChildProcess(self._program, self._limits)
+        return self._child.ask(header, fds=fds, patience=PATIENCE).header
 
-    def _end_child(self, request: DecodeRequest, error: ChildError) -> None:
+    def _end_child(self, request: DecodeRequest | PixelRequest, error: ChildError) -> None:
         said = self._child.kill() if self._child is not None else ""
         log.warning("the decode child failed on %s: %s\n%s", request.key, error, error.evidence or said)
         self._child = None
 
 
-def _check_batch(batch: Sequence[DecodeRequest]) -> None:
+def _clean(request: DecodeRequest, ask: Ask) -> DecodeResult:
+    """Verify the file, have the child decode it, verify what came out."""
+    stored, thumbnail = (request.out_dir / f"{request.key}.{part}" for part in ("part", "thumbnail.part"))
+    request.out_dir.mkdir(parents=True, exist_ok=True)
+    done = False
+    try:
+        with ExitStack() as stack:
+            source = opened(stack, request.path, READ)
+            if (refusal := verify_announced(request, source)) is not None:
+                return refusal
+            fds = [source, opened(stack, stored, WRITE), opened(stack, thumbnail, WRITE)]
+            answer = ask({"declared_type": request.declared_type}, fds)
+        if "code" in answer:
+            raise passed_on(answer, request.out_dir)
+        image = accepted(request, answer, stored, thumbnail)
+        done = True
+        return image
+    finally:
+        if not done:
+            stored.unlink(missing_ok=True)
+            thumbnail.unlink(missing_ok=True)
+
+
+def _check_batch(batch: Sequence[DecodeRequest] | Sequence[PixelRequest]) -> None:
     if len(batch) > MAX_BATCH:
         raise ValueError(f"a batch of {len(batch)} files; {MAX_BATCH} are the most")
     keys = [request.key for request in batch]
@@ -167,26 +192,3 @@ def _check_batch(batch: Sequence[DecodeRequest]) -> None:
     for key in keys:
         if not _KEY.fullmatch(key):
             raise ValueError(f"an unfit key: {key!r}")
-
-
-def _opened(stack: ExitStack, path: Path, flags: int) -> int:
-    fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
-    stack.callback(os.close, fd)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise OSError(f"{path} is no regular file")
-    return fd
-
-
-def _condemned(request: DecodeRequest, error: ChildError) -> DecodeFailure:
-    """Turn what the file did to the child into its result."""
-    hint = "Export it again, as a baseline JPEG or a PNG."
-    if isinstance(error, ChildTimedOut):
-        return failure(
-            request,
-            DecodeCode.DECODE_TIMEOUT,
-            f"takes longer than {PATIENCE.computing:.0f} seconds to decode",
-            hint,
-        )
-    if isinstance(error, ChildTooLarge):
-        return failure(request, DecodeCode.DECODE_MEMORY, "needs more memory to decode than an image may", hint)
-    return failure(request, DecodeCode.DECODE_CRASHED, "could not be decoded: it makes the decoder fail", hint)

@@ -10,8 +10,17 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from projects.domain.decoding import MAX_SIDE, DecodeCode, DecodedImage, DecodeFailure, DecodeRequest
-from workers.children.process import ChildDied, ChildTooLarge
+from projects.domain.decoding import (
+    MAX_PIXELS,
+    MAX_SIDE,
+    DecodeCode,
+    DecodedImage,
+    DecodeFailure,
+    DecodeRequest,
+    PixelRequest,
+)
+from workers.children.process import ChildDied, ChildError, ChildTimedOut, ChildTooLarge
+from workers.children.refusals import Refused
 
 _NEAR_HASH: Final = re.compile(r"[0-9a-f]{16}")
 _STORED: Final = {"image/jpeg": (".jpg", b"\xff\xd8\xff"), "image/png": (".png", b"\x89PNG\r\n\x1a\n")}
@@ -43,21 +52,22 @@ def verify_announced(request: DecodeRequest, source: int) -> DecodeFailure | Non
     return None
 
 
-def passed_on(request: DecodeRequest, answer: dict[str, Any]) -> DecodeFailure:
+def passed_on(answer: dict[str, Any], out_dir: Path | None = None) -> Refused:
     """Pass on the child's refusal, as far as it is one: a child taken over could say anything.
 
-    Raises ``ChildError`` for what is the child's trouble rather than a judgement on the file.
+    Raises ``ChildError`` for what is the child's trouble rather than a judgement on the file, and ``OSError``
+    where ``out_dir`` has no space left.
     """
     code, message, hint = (_text(answer.get(name)) for name in ("code", "message", "hint"))
     if code == DecodeCode.DECODE_MEMORY:
         raise ChildTooLarge("the program ran out of memory", what="memory")  # earlier files may have left some
     if code == DecodeCode.DECODE_CRASHED:
-        if shutil.disk_usage(request.out_dir).free < _LEAST_FREE:
-            raise OSError(errno.ENOSPC, "no space left for decoded images", str(request.out_dir))
+        if out_dir is not None and shutil.disk_usage(out_dir).free < _LEAST_FREE:
+            raise OSError(errno.ENOSPC, "no space left for decoded images", str(out_dir))
         raise ChildDied("the program met an error that it does not know")
     if code not in set(DecodeCode) or not message or not hint:
         raise ChildDied("the program answered nonsense")
-    return failure(request, DecodeCode(code), message, hint)
+    return Refused(DecodeCode(code), message, hint)
 
 
 def accepted(request: DecodeRequest, answer: dict[str, Any], stored: Path, thumbnail: Path) -> DecodedImage:
@@ -94,6 +104,16 @@ def accepted(request: DecodeRequest, answer: dict[str, Any], stored: Path, thumb
     )
 
 
+def measured(answer: dict[str, Any]) -> tuple[int, int]:
+    """Return the width and height that the child tells of the pixels it wrote."""
+    width, height = answer.get("width"), answer.get("height")
+    if type(width) is not int or type(height) is not int:
+        raise ChildDied("the program answered nonsense")
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and width * height <= MAX_PIXELS):
+        raise ChildDied("the program answered nonsense")
+    return width, height
+
+
 def _text(value: object) -> str:
     """Return what can be shown of it, terminals included; "" if it is no text."""
     return "".join(letter for letter in value[:_MAX_TEXT] if letter.isprintable()) if isinstance(value, str) else ""
@@ -107,7 +127,17 @@ def _hash_of(path: Path, magic: bytes) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def failure(request: DecodeRequest, code: DecodeCode, predicate: str, hint: str) -> DecodeFailure:
+def condemned(error: ChildError, *, seconds: float) -> Refused:
+    """Turn what a file did to the child into a judgement on it."""
+    hint = "Export it again, as a baseline JPEG or a PNG."
+    if isinstance(error, ChildTimedOut):
+        return Refused(DecodeCode.DECODE_TIMEOUT, f"takes longer than {seconds:.0f} seconds to decode", hint)
+    if isinstance(error, ChildTooLarge):
+        return Refused(DecodeCode.DECODE_MEMORY, "needs more memory to decode than an image may", hint)
+    return Refused(DecodeCode.DECODE_CRASHED, "could not be decoded: it makes the decoder fail", hint)
+
+
+def failure(request: DecodeRequest | PixelRequest, code: DecodeCode, predicate: str, hint: str) -> DecodeFailure:
     """Say that a file is refused; ``predicate`` follows its name."""
     subject = request.filename or "The file"
     return DecodeFailure(key=request.key, code=code, message=f"{subject} {predicate}", hint=hint)

@@ -1,8 +1,8 @@
 """The decode child's program: takes open files one at a time, answers what became of each.
 
 It knows no paths and no names. Per request it is sent three descriptors: the file to read, the one to write
-the cleaned image to, the one for the thumbnail. It is started by path, isolated (``-I``), so it finds its own
-code here.
+the cleaned image to, the one for the thumbnail; or two, where pixels are wanted: the file to read and the one
+to write them to. It is started by path, isolated (``-I``), so it finds its own code here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from PIL import Image, ImageFile
 from projects.domain.decoding import ACCEPTED_TYPES, DecodeCode
 from workers.children import sandbox
 from workers.children.frames import Channel, Frame
-from workers.children.image_decoding import decode
+from workers.children.image_decoding import decode, read_pixels
 from workers.children.landlock import Paths
 from workers.children.refusals import Refused
 
@@ -47,9 +47,7 @@ def main() -> None:
 def answer(frame: Frame) -> dict[str, Any]:
     """Decode the file of one request and return the answer's header."""
     try:
-        source, stored, thumbnail = frame.fds
-        with os.fdopen(source, "rb") as a, os.fdopen(stored, "wb") as b, os.fdopen(thumbnail, "wb") as c:
-            done = decode(a, declared_type=frame.header["declared_type"], stored=b, thumbnail=c)
+        return _pixels(frame) if frame.header.get("pixels") else _images(frame)
     except Refused as refused:
         return {"code": refused.code, "message": refused.message, "hint": refused.hint}
     except MemoryError:
@@ -57,6 +55,12 @@ def answer(frame: Frame) -> dict[str, Any]:
     except Exception:  # noqa: BLE001 - a decoder given hostile bytes raises anything
         traceback.print_exc()  # for operators; the parent keeps the end of it
         return {"code": DecodeCode.DECODE_CRASHED}
+
+
+def _images(frame: Frame) -> dict[str, Any]:
+    source, stored, thumbnail = frame.fds
+    with os.fdopen(source, "rb") as a, os.fdopen(stored, "wb") as b, os.fdopen(thumbnail, "wb") as c:
+        done = decode(a, declared_type=frame.header["declared_type"], stored=b, thumbnail=c)
     return {
         "stored_type": done.stored_type,
         "width": done.width,
@@ -64,6 +68,13 @@ def answer(frame: Frame) -> dict[str, Any]:
         "near_hash": done.near_hash,
         "orientation": done.orientation,
     }
+
+
+def _pixels(frame: Frame) -> dict[str, Any]:
+    source, target = frame.fds
+    with os.fdopen(source, "rb") as a, os.fdopen(target, "wb") as b:
+        width, height = read_pixels(a, declared_type=frame.header["declared_type"], target=b)
+    return {"width": width, "height": height}
 
 
 class _Rehearsal:
@@ -86,6 +97,7 @@ class _Rehearsal:
         stored, thumbnail = self._outputs
         for content_type, file in self._files.items():
             decode(file, declared_type=content_type, stored=stored, thumbnail=thumbnail)
+            read_pixels(file, declared_type=None, target=stored)
 
 
 def _scratch_file() -> IO[bytes]:

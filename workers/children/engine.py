@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from workers.children.arrays import Array
-from workers.children.engine_events import EngineDied, EngineRequest, Finished
+from workers.children.engine_events import EngineDied, EngineRequest, Finished, fits_as_name
 from workers.children.engine_run import EngineRun
 from workers.children.engine_session import EngineSession, EngineSettings, SessionOver
 
@@ -46,12 +46,14 @@ class Engine:
     def start(self, operation: str, requests: Sequence[EngineRequest]) -> list[EngineRun]:
         """Start ``requests`` as one pack of ``operation``, beside what is running; return the runs in order.
 
-        Raises ``ValueError`` for unfit ids, ``ChildNotStarted`` if the engine cannot start, ``EngineDied`` if
-        it ends meanwhile. An unknown operation and an error inside it are ``Failed`` events.
+        Raises ``ValueError`` for unfit ids and names of files, ``ChildNotStarted`` if the engine cannot start,
+        ``EngineDied`` if it ends meanwhile. An unknown operation and an error inside it are ``Failed`` events.
         """
         for request in requests:
             if not (_ID.fullmatch(request.run_id) and _ID.fullmatch(request.tenant_id)):
                 raise ValueError(f"unfit ids: {request.run_id!r}, {request.tenant_id!r}")
+            if unfit := [name for name in request.files if not fits_as_name(name)]:
+                raise ValueError(f"unfit names of files: {unfit}")
         while True:
             session = self._ready_session()
             with contextlib.suppress(SessionOver):

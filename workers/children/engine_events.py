@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from workers.children.arrays import Array, restore
@@ -16,7 +18,8 @@ class EngineRequest:
 
     ``token`` is the lease's fencing token: every event carries it, so that what a superseded attempt says is
     recognised. ``parameters`` must be JSON; ``arrays`` are decoded inputs. Ids: letters, digits, ``-``,
-    ``_``.
+    ``_``. ``files`` appear under their names in the run's ``inputs`` folder; they are linked, not copied,
+    where that can be, so what they hold is the run's from then on.
     """
 
     run_id: str
@@ -24,6 +27,7 @@ class EngineRequest:
     tenant_id: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Bytes from which the same operation can go on after ``step`` as if never interrupted."""
+    """A named part of the state: from the newest of each name the operation goes on as if never interrupted."""
 
     run_id: str
     token: str
+    name: str
     step: int
     data: bytes
 
@@ -76,6 +81,15 @@ class Canceled:
 
     run_id: str
     token: str
+
+
+#: Names of files and of checkpoints: they become names in a folder.
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+
+def fits_as_name(name: str) -> bool:
+    """Whether a file of the run, or a part of its checkpoint, may be called so."""
+    return _NAME.fullmatch(name) is not None
 
 
 EngineEvent: TypeAlias = Progress | Checkpoint | Finished | Failed | Canceled
@@ -116,7 +130,11 @@ def _progress(request: EngineRequest, frame: Frame) -> Progress:
 
 
 def _checkpoint(request: EngineRequest, frame: Frame) -> Checkpoint:
-    return Checkpoint(request.run_id, request.token, int(frame.header["step"]), bytes(frame.buffers[0]))
+    header = frame.header
+    name = str(header["name"])
+    if not fits_as_name(name):
+        raise ValueError(f"a checkpoint called {name!r}")
+    return Checkpoint(request.run_id, request.token, name, int(header["step"]), bytes(frame.buffers[0]))
 
 
 def _finished(request: EngineRequest, frame: Frame) -> Finished:

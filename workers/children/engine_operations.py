@@ -30,7 +30,10 @@ _PROGRESS_SECONDS: Final = 0.1
 
 @dataclass(slots=True)
 class RunContext:
-    """One run as its operation sees it. Any thread may call its methods; after the end they do nothing."""
+    """One run as its operation sees it. Any thread may call its methods; after the end they do nothing.
+
+    ``scratch`` is the run's own folder; the request's files are in its ``inputs``.
+    """
 
     attempt: int
     run_id: str
@@ -68,9 +71,9 @@ class RunContext:
         self._reported_at = now
         self._event("progress", {"done": done, "total": total, "message": message, "losses": dict(losses or {})})
 
-    def checkpoint(self, data: bytes, *, step: int) -> None:
-        """Hand out the state after ``step``, from which the operation can be started again."""
-        self._event("checkpoint", {"step": step}, [memoryview(data)])
+    def checkpoint(self, data: bytes, *, step: int, name: str) -> None:
+        """Hand out a part of the state after ``step``; the parts together are what the operation can go on from."""
+        self._event("checkpoint", {"step": step, "name": name}, [memoryview(data)])
 
     def finish(self, value: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> None:
         """End the run with its result: JSON and arrays."""
@@ -100,7 +103,13 @@ Operation: TypeAlias = Callable[[Pack], None]
 
 #: name → "module:function". A request can name these and nothing else; a module is imported when first
 #: needed.
-OPERATIONS: Final[Mapping[str, str]] = MappingProxyType({"ping": "workers.children.engine_operations:ping"})
+OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ping": "workers.children.engine_operations:ping",
+        "train": "training.engine:train",
+        "export": "training.engine:export",
+    }
+)
 
 
 def find(name: str, table: Mapping[str, str]) -> Operation:

@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -56,7 +56,7 @@ def main(operations: Mapping[str, str] | None = None) -> None:
     scratch = Path(settings["scratch"])
     os.environ.update(TMPDIR=str(scratch), HOME=str(scratch), OMP_NUM_THREADS=str(settings["threads"]))
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"]
-    report = sandbox.enter(confinement, _paths(scratch))
+    report = sandbox.enter(confinement, _paths(scratch, [Path(path) for path in settings["readable"]]))
 
     # Only now: these import numerical libraries, whose threads the filter has to bind.
     from workers.children.engine_operations import OPERATIONS  # noqa: PLC0415
@@ -67,10 +67,10 @@ def main(operations: Mapping[str, str] | None = None) -> None:
     EngineServer(channel, device=settings["device"], operations=operations or OPERATIONS).serve()
 
 
-def _paths(scratch: Path) -> Paths:
+def _paths(scratch: Path, readable: Sequence[Path]) -> Paths:
     libraries = {Path(path) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
     return Paths(
-        readable=[*libraries, *(Path(path) for path in _SYSTEM), *(_ROOT / folder for folder in _CODE)],
+        readable=[*libraries, *readable, *(Path(path) for path in _SYSTEM), *(_ROOT / folder for folder in _CODE)],
         writable=[scratch],
         devices=[Path("/dev/null"), *Path("/dev").glob("nvidia*")],
         listed=[_ROOT],

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import queue
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from workers.children import figures
 from workers.children.engine_events import (
     Canceled,
     Checkpoint,
@@ -23,6 +27,8 @@ from workers.children.engine_events import (
 
 #: How long a caller who cancels may be kept waiting, in seconds.
 CANCEL_SECONDS: Final = 2.0
+#: The folder, in a run's scratch, in which its files are.
+INPUTS: Final = "inputs"
 _POLL_SECONDS: Final = 0.2
 
 
@@ -30,7 +36,8 @@ _POLL_SECONDS: Final = 0.2
 class EngineRun:
     """A run in the engine. Its events are for one reader; ``cancel`` may come from any thread.
 
-    ``packed`` is set once the run has shared the engine with another.
+    ``packed`` is set once the run has shared the engine with another. ``given`` is what its files take on disk,
+    in bytes: they do not count against what it may write.
     """
 
     attempt: int
@@ -38,9 +45,22 @@ class EngineRun:
     scratch: Path
     send_cancel: Callable[[EngineRun], None]
     packed: bool = False
+    given: int = 0
     canceled_at: float | None = None
     _inbox: queue.SimpleQueue[EngineEvent | EngineDied] = field(default_factory=queue.SimpleQueue)
     _is_over: bool = False
+
+    def lay_out(self) -> None:
+        """Make the run's folder with its files in it; the engine calls it."""
+        inputs = self.scratch / INPUTS
+        inputs.mkdir(parents=True)
+        for name, path in self.request.files.items():
+            _link(path, inputs / name)
+        self.given = figures.folder_size(inputs)
+
+    def clear_away(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def cancel(self) -> None:
         """Ask that it be stopped: its ending comes within two seconds, ``Canceled`` unless it was done."""
@@ -98,3 +118,13 @@ class EngineRun:
     def deliver(self, event: EngineEvent | EngineDied) -> None:
         """Put an event before the reader; the engine calls it."""
         self._inbox.put(event)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Put a file at a second place: at no cost on one file system, else by copying."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK}:
+            raise
+        shutil.copyfile(source, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import traceback
@@ -33,18 +34,17 @@ class EngineServer:
                 run.stop()
 
     def _start(self, frame: Frame) -> None:
-        arrays = _share_out(frame)
-        pack = [self._context(fields, own) for fields, own in zip(frame.header["runs"], arrays, strict=True)]
+        pack = [self._context(*share) for share in _share_out(frame)]
         self._runs.update({run.attempt: run for run in pack})
         name = frame.header["operation"]
         threading.Thread(target=self._compute, args=(name, pack), name=f"engine-{name}", daemon=True).start()
 
-    def _context(self, fields: dict[str, Any], arrays: dict[str, Array]) -> RunContext:
+    def _context(self, fields: dict[str, Any], parameters: Any, arrays: dict[str, Array]) -> RunContext:
         return RunContext(
             attempt=fields["attempt"],
             run_id=fields["run_id"],
             tenant_id=fields["tenant_id"],
-            parameters=fields["parameters"],
+            parameters=parameters,
             arrays=arrays,
             scratch=Path(fields["scratch"]),
             device=self._device,
@@ -80,11 +80,11 @@ def _end_all(pack: Pack, code: str, message: str, detail: str) -> None:
             run.fail(code, message, hint="Try again; if it stays, tell us the run's number.", detail=detail)
 
 
-def _share_out(frame: Frame) -> list[dict[str, Array]]:
-    """Give each run of the frame its arrays."""
+def _share_out(frame: Frame) -> list[tuple[dict[str, Any], Any, dict[str, Array]]]:
+    """Give each run of the frame its parameters and arrays."""
     shares, start = [], 0
     for fields in frame.header["runs"]:
-        count = len(fields["arrays"])
-        shares.append(restore(fields["arrays"], frame.buffers[start : start + count]))
-        start += count
+        parameters, *arrays = frame.buffers[start : start + 1 + len(fields["arrays"])]
+        shares.append((fields, json.loads(bytes(parameters)), restore(fields["arrays"], arrays)))
+        start += 1 + len(arrays)
     return shares

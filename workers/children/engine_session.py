@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -24,12 +23,14 @@ from workers.children.engine_events import (
 )
 from workers.children.engine_run import CANCEL_SECONDS, EngineRun
 from workers.children.figures import folder_size
-from workers.children.frames import Frame
+from workers.children.frames import Buffer, Frame
 from workers.children.process import ChildError, ChildLimits, ChildNotStarted, ChildProcess, ChildTooLarge
 
 #: A run that was canceled and goes on computing is left alone this long for its neighbours' sake.
 _STUBBORN_SECONDS: Final = 20.0
 _HOUSEKEEPING_SECONDS: Final = 0.5
+#: The memory of a run that has ended is granted to the child this much longer.
+_LINGERING_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,10 @@ class EngineSettings:
     """Limits and device of an engine.
 
     ``device`` is "cpu" or "cuda:N". ``resident`` bounds the child's memory and ``scratch`` one run's folder,
-    both in bytes and polled; ``address_space`` stays unset where CUDA reserves what it does not use.
-    ``max_payload`` bounds the arrays of one request or result.
+    both in bytes and polled; with several runs in it the child may have so many times ``resident``.
+    ``address_space`` stays unset where CUDA reserves what it does not use. ``max_payload`` bounds the arrays
+    of one request or result. ``readable`` are files and folders, the backbone's for one, that operations may
+    read; what is missing when the engine starts stays out of its reach.
     """
 
     device: str = "cpu"
@@ -47,6 +50,7 @@ class EngineSettings:
     scratch: int = 2 << 30
     address_space: int | None = None
     max_payload: int = 4 << 30
+    readable: tuple[Path, ...] = ()
 
     def limits(self) -> ChildLimits:
         """Return the child program's limits."""
@@ -82,6 +86,7 @@ class EngineSession:
         self._failure: ChildError | OSError | None = None
         self._ending = ""
         self._kept_house_at = 0.0
+        self._crowd, self._crowded_at = 1, 0.0
         self._is_up = threading.Event()
         self.is_over = False
         threading.Thread(target=self._live, name="engine", daemon=True).start()
@@ -91,31 +96,26 @@ class EngineSession:
 
     def start(self, operation: str, runs: Sequence[EngineRun]) -> list[EngineRun]:
         """Send a pack to the child."""
-        fields, buffers = [], []
-        for run in runs:
-            descriptions, own = describe(run.request.arrays)
-            buffers += own
-            fields.append(
-                {
-                    "attempt": run.attempt,
-                    "run_id": run.request.run_id,
-                    "tenant_id": run.request.tenant_id,
-                    "parameters": dict(run.request.parameters),
-                    "scratch": str(run.scratch),
-                    "arrays": descriptions,
-                }
-            )
+        fields, buffers = _described(runs)
+        try:
+            for run in runs:
+                run.lay_out()
+            self._take_in(runs)
+        except BaseException:
+            for run in runs:
+                run.clear_away()
+            raise
+        self._send({"kind": "start", "operation": operation, "runs": fields}, buffers)
+        return list(runs)
+
+    def _take_in(self, runs: Sequence[EngineRun]) -> None:
         with self._lock:
             if self.is_over:
                 raise SessionOver
-            for run in runs:
-                run.scratch.mkdir(parents=True)
             self._runs.update({run.attempt: run for run in runs})
             if len(self._runs) > 1:
                 for run in self._runs.values():
                     run.packed = True
-        self._send({"kind": "start", "operation": operation, "runs": fields}, buffers)
-        return list(runs)
 
     def cancel(self, run: EngineRun) -> None:
         """Tell the child; housekeeping sees to the two seconds."""
@@ -126,7 +126,7 @@ class EngineSession:
         self._ending = reason
         self._kill()
 
-    def _send(self, header: dict[str, Any], buffers: Sequence[memoryview] = ()) -> None:
+    def _send(self, header: dict[str, Any], buffers: Sequence[Buffer] = ()) -> None:
         """Send from any thread; if the child is gone, its own thread tells the runs."""
         with self._sending:
             if self._child is not None:
@@ -159,6 +159,7 @@ class EngineSession:
             "device": self._settings.device,
             "threads": self._settings.threads,
             "max_payload": self._settings.max_payload,
+            "readable": [str(path) for path in self._settings.readable],
         }
         return ChildProcess(self._program, self._settings.limits(), arguments=[json.dumps(own)])
 
@@ -171,7 +172,7 @@ class EngineSession:
             self._released.clear()
         evidence = self._kill() or evidence
         for run in runs + released:
-            shutil.rmtree(run.scratch, ignore_errors=True)
+            run.clear_away()
         for run in runs:
             run.deliver(EngineDied(reason, packed=run.packed, evidence=evidence))
         self._is_up.set()
@@ -184,14 +185,15 @@ class EngineSession:
             released = self._released.pop(attempt, None) if is_ending else None
         for done in (run if is_ending else None, released):
             if done is not None:
-                shutil.rmtree(done.scratch, ignore_errors=True)
+                done.clear_away()
         if run is not None:
             run.deliver(from_frame(run.request, frame))
 
     def _housekeep(self, child: ChildProcess) -> None:
         """Look at memory, at each run's scratch, and at those who were asked to stop."""
-        child.look()
         now = time.monotonic()
+        child.resident_limit = self._settings.resident * self._shares(now)
+        child.look()
         if now - self._kept_house_at < _HOUSEKEEPING_SECONDS:
             return
         self._kept_house_at = now
@@ -209,6 +211,13 @@ class EngineSession:
         if is_doomed:
             self.end("stubborn")
 
+    def _shares(self, now: float) -> int:
+        """How many runs' memory the child may have: that of one which has just ended is not free at once."""
+        count = max(1, len(self._runs) + len(self._released))
+        if count >= self._crowd or now - self._crowded_at > _LINGERING_SECONDS:
+            self._crowd, self._crowded_at = count, now
+        return self._crowd
+
     def _running(self) -> list[EngineRun]:
         with self._lock:
             return list(self._runs.values())
@@ -217,10 +226,29 @@ class EngineSession:
         """Return the event by which to let the run's caller go though the child still computes, if it is time."""
         if run.canceled_at is not None and now - run.canceled_at > CANCEL_SECONDS - 2 * _HOUSEKEEPING_SECONDS:
             return Canceled(run.request.run_id, run.request.token)
-        if folder_size(run.scratch) > self._settings.scratch:
+        if folder_size(run.scratch) > self._settings.scratch + run.given:
             self.cancel(run)
             return _scratch_full(run.request)
         return None
+
+
+def _described(runs: Sequence[EngineRun]) -> tuple[list[dict[str, Any]], list[Buffer]]:
+    """Return what the child is told of each run, and the buffers that belong to it."""
+    fields, buffers = [], list[Buffer]()
+    for run in runs:
+        descriptions, own = describe(run.request.arrays)
+        # As a buffer: the annotations of some thousand images are more than a header may hold.
+        buffers += [json.dumps(dict(run.request.parameters)).encode(), *own]
+        fields.append(
+            {
+                "attempt": run.attempt,
+                "run_id": run.request.run_id,
+                "tenant_id": run.request.tenant_id,
+                "scratch": str(run.scratch),
+                "arrays": descriptions,
+            }
+        )
+    return fields, buffers
 
 
 def _scratch_full(request: EngineRequest) -> Failed:

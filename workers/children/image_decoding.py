@@ -68,6 +68,8 @@ _UPRIGHT: Final = {
 
 _HEAD: Final = 4096
 _STRIP_PIXELS: Final = 1 << 20
+#: Memory of this size is used again; larger pieces come fresh from the kernel each time, at a millisecond a picture.
+_SMALL_STRIP_PIXELS: Final = 1 << 16
 _TIFF_BITS: Final = 258
 _EXIF_ORIENTATION: Final = 274
 _MODES: Final = frozenset(["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"])
@@ -89,14 +91,9 @@ def decode(source: IO[bytes], *, declared_type: str, stored: IO[bytes], thumbnai
 
     Raises ``Refused`` for a file that is not taken and ``MemoryError`` for one that needs too much memory.
     """
-    content_type = _content_type(source, declared_type)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's grumbling about odd metadata; what matters is checked here
-        original, orientation = _read(source, content_type)
-        picture = _flattened(original)
-        del original  # one copy less in memory while it is turned
-        if content_type != "image/tiff":  # Pillow has turned a TIFF already
-            picture = _upright(picture, orientation)
+        picture, content_type, orientation = _decoded(source, declared_type)
         picture.info.clear()  # some encoders take profile and comment from there
         if content_type == "image/jpeg":
             _write_jpeg(picture, stored)
@@ -113,13 +110,39 @@ def decode(source: IO[bytes], *, declared_type: str, stored: IO[bytes], thumbnai
     )
 
 
-def _content_type(source: IO[bytes], declared_type: str) -> str:
+def read_pixels(source: IO[bytes], *, declared_type: str | None, target: IO[bytes]) -> tuple[int, int]:
+    """Write the pixels of ``source``, RGB and upright, row by row from where ``target`` stands.
+
+    Returns width and height; raises like ``decode``. Without a ``declared_type`` any that is taken will do.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        picture, _, _ = _decoded(source, declared_type)
+        rows = max(1, _SMALL_STRIP_PIXELS // picture.width)
+        for top in range(0, picture.height, rows):  # in strips: whole, it would take two copies more
+            strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+            target.write((strip if strip.mode == "RGB" else strip.convert("RGB")).tobytes())
+    return picture.width, picture.height
+
+
+def _decoded(source: IO[bytes], declared_type: str | None) -> tuple[Image.Image, str, int]:
+    """Return the picture (L or RGB, upright), the type of its file, and the orientation that was undone."""
+    content_type = _content_type(source, declared_type)
+    original, orientation = _read(source, content_type)
+    picture = _flattened(original)
+    del original  # one copy less in memory while it is turned
+    if content_type != "image/tiff":  # Pillow has turned a TIFF already
+        picture = _upright(picture, orientation)
+    return picture, content_type, orientation
+
+
+def _content_type(source: IO[bytes], declared_type: str | None) -> str:
     """Return the type that the bytes are of; refuse one not taken or not declared, and bad headers."""
     source.seek(0)
     found = image_headers.sniff(source.read(_HEAD))
     if isinstance(found, Foreign):
         raise found.refusal()
-    if found != TYPE_ALIASES.get(declared_type, declared_type):
+    if declared_type is not None and found != TYPE_ALIASES.get(declared_type, declared_type):
         raise Refused(
             DecodeCode.TYPE_MISMATCH,
             f"is a {_NAMES[found]}, but was declared {declared_type}",

@@ -130,6 +130,8 @@ class ChildProcess:
     ) -> None:
         """Start ``program``, passing its confinement and ``arguments``; raises ``ChildNotStarted``."""
         self._limits = limits
+        #: Bytes; the parent polls it, so it may change while the child lives.
+        self.resident_limit = limits.resident
         self._scratch = scratch
         self._looked_at = 0.0
         self._ending = threading.Lock()
@@ -202,9 +204,9 @@ class ChildProcess:
             return
         self._looked_at = now
         resident = self.resident_bytes()
-        if resident > self._limits.resident:
+        if resident > self.resident_limit:
             raise ChildTooLarge(
-                f"{resident} bytes of memory, {self._limits.resident} allowed",
+                f"{resident} bytes of memory, {self.resident_limit} allowed",
                 what="memory",
                 evidence=self.kill(),
             )

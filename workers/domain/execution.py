@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import threading
 import time
 import traceback
@@ -11,15 +12,24 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, connections
 
-from projects.domain.decoding import Decoder, DecodeRequest, DecodeResult
+from projects.domain.decoding import (
+    DecodedPixels,
+    DecodeFailure,
+    Decoder,
+    DecodeRequest,
+    DecodeResult,
+    PixelReader,
+    PixelRequest,
+)
 from tenants import jobs
 from tenants.scope import refuse_open_transaction
 from tenants.tracing import traced
+from training.domain.computing import Computer
 from workers.children.decode import DecodeChild
 from workers.domain import leases
 from workers.domain.leases import Lease
@@ -39,10 +49,14 @@ FAILED_OURSELVES = {
 draining = threading.Event()
 
 
+class ImageDecoder(Decoder, PixelReader, Protocol):
+    """What decodes for handlers: uploads into what is stored, and what is stored into pixels."""
+
+
 class _OutsideTransactions:
     """A decoder that refuses to start its child while a transaction is open, as storage refuses its traffic."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: ImageDecoder) -> None:
         self._decoder = decoder
 
     def decode(
@@ -55,12 +69,36 @@ class _OutsideTransactions:
         refuse_open_transaction("a child process")
         return self._decoder.decode(batch, on_result=on_result, should_stop=should_stop)
 
+    def read_pixels(
+        self,
+        batch: Sequence[PixelRequest],
+        *,
+        out_dir: Path,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[DecodedPixels | DecodeFailure]:
+        refuse_open_transaction("a child process")
+        return self._decoder.read_pixels(batch, out_dir=out_dir, should_stop=should_stop)
+
 
 @dataclass(frozen=True)
 class Children:
     """The child programs a handler may use."""
 
-    decoder: Decoder
+    decoder: ImageDecoder
+
+    @property
+    def engine(self) -> Computer:
+        """This process's engine. Its parent side brings numpy, which a worker that only ingests can do without."""
+        from workers.domain.computing import computer  # noqa: PLC0415
+
+        return computer
+
+
+def close_children() -> None:
+    """Ends the engine, if one was ever asked for."""
+    computing = sys.modules.get("workers.domain.computing")
+    if computing is not None:
+        computing.computer.close()
 
 
 class Context:
@@ -98,8 +136,8 @@ class Context:
         if self.should_stop():
             raise jobs.Stopped
 
-    def progress(self, done: int, total: int, message: str = "") -> None:
-        self.last_progress = self._progress = {"done": done, "total": total, "message": message}
+    def progress(self, done: float, total: float, message: str = "", **figures: Any) -> None:
+        self.last_progress = self._progress = {"done": done, "total": total, "message": message} | figures
 
     def publishing(self) -> AbstractContextManager[None]:
         return leases.publishing(self._lease)

@@ -6,6 +6,7 @@ import uuid
 from django.db import connection
 from django.db.models import QuerySet, Sum
 
+from tenants.jobs import Forecast
 from tenants.models import Job, Pool
 from tenants.refusals import Invalid, NotFound
 from workers.domain.dispatching import alive_since
@@ -52,6 +53,12 @@ def eta_seconds(job: Job, *, place: int | None) -> int | None:
         return None
     seconds: int = math.ceil(place * pool.service_seconds / slots)
     return seconds
+
+
+def forecast(job: Job) -> Forecast:
+    """Both figures, for the apps below that show a job of theirs (`tenants.jobs.forecast`)."""
+    place = queue_place(job)
+    return Forecast(queue_place=place, eta_seconds=eta_seconds(job, place=place))
 
 
 def live_worker_count() -> int:

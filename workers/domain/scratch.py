@@ -35,6 +35,10 @@ class Scratch:
         finally:
             shutil.rmtree(folder, ignore_errors=True)  # what remains is swept at the next worker's start
 
+    def engine_folder(self) -> Path:
+        """Where the resident engine works; the one of this process until `remove`."""
+        return self._own() / "engine"
+
     def sweep(self) -> int:
         """Removes the folders of workers that are dead; returns how many."""
         return sum(_remove_if_dead(folder) for folder in _root().glob(f"{_PREFIX}*"))

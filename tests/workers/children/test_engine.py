@@ -112,6 +112,7 @@ def test_packed_runs_of_two_tenants_hear_their_own_events(engine: Engine) -> Non
         assert {event.run_id for event in heard[name]} == {name}
         checkpoints = [event for event in heard[name] if isinstance(event, Checkpoint)]
         assert [event.data for event in checkpoints] == [f"state {n}".encode() for n in range(5, steps + 1, 5)]
+        assert {event.name for event in checkpoints} == {"steps"}
         last = [event for event in heard[name] if isinstance(event, Progress)][-1]
         assert (last.done, last.total) == (steps, steps)
         assert last.losses == {"box": 1 / steps, "class": 0.5}
@@ -214,7 +215,7 @@ def test_scratch_is_the_tenants_and_goes_with_the_run(engine: Engine, tmp_path: 
     run = misbehave(engine, "scratch")
     result = ending(run)
     assert isinstance(result, Finished)
-    assert result.value["files"] == ["own"]
+    assert result.value["files"] == ["inputs", "own"]
     assert Path(result.value["at"]).parent == tmp_path / "scratch" / "acme"
     assert not run.scratch.exists()
 

@@ -30,7 +30,7 @@ def train(pack: Any) -> None:
             done, total = step[run.run_id], run.parameters["steps"]
             run.progress(done, total, message="training", losses={"box": 1 / done, "class": 0.5})
             if done % 5 == 0:
-                run.checkpoint(f"state {done}".encode(), step=done)
+                run.checkpoint(f"state {done}".encode(), step=done, name="steps")
             if done == total:
                 run.finish({"steps": done, "packed_with": len(pack)}, {"doubled": run.arrays["x"] * 2})
         time.sleep(0.01)
@@ -71,6 +71,58 @@ def use_scratch(run: Any) -> None:
     run.finish({"files": sorted(path.name for path in run.scratch.iterdir()), "at": str(run.scratch)})
 
 
+def read_inputs(run: Any) -> None:
+    """Tell what the run was given."""
+    inputs = run.scratch / "inputs"
+    told = {path.name: path.read_text()[:100] for path in sorted(inputs.iterdir())}
+    run.finish({"files": told, "listed": len(run.parameters.get("listed", ()))})
+
+
+def read_outside(run: Any) -> None:
+    told = {}
+    for path in run.parameters["paths"]:
+        try:
+            told[path] = Path(path).read_text()
+        except OSError as error:
+            told[path] = type(error).__name__
+    run.finish({"told": told})
+
+
+def hold(run: Any) -> None:
+    """Keep 250 MB until told to stop."""
+    kept = bytearray(os.urandom(1 << 20)) * 250
+    run.progress(1, 2, message="held")
+    until = time.monotonic() + run.parameters["seconds"]
+    while time.monotonic() < until and not run.should_stop():
+        time.sleep(0.05)
+    run.finish({"kept": len(kept)})
+
+
+def resume(run: Any) -> None:
+    """Hand out two parts and die; with both of them among the files, finish."""
+    inputs = run.scratch / "inputs"
+    names = run.parameters.get("checkpoints", [])
+    if names:
+        run.finish({"from": {name: (inputs / f"checkpoint-{name}").read_text() for name in names}})
+        return
+    for step in (1, 2):
+        run.checkpoint(f"heads {step}".encode(), step=step, name="heads")
+    run.checkpoint(b"fold", step=3, name="fold-0")
+    while not run.should_stop():
+        time.sleep(0.05)
+
+
+def publish(run: Any) -> None:
+    """Report, hand out a part, and end with files as arrays of bytes."""
+    steps = run.parameters["steps"]
+    run.checkpoint(b"state", step=steps, name="heads")
+    run.progress(steps, steps, message="done", losses={"box": 0.5})
+    import numpy as np
+
+    data = np.frombuffer(b"\x00\x01weights", dtype=np.uint8)
+    run.finish({"steps": steps}, {"heads.safetensors": data, "empty": data[:0]})
+
+
 def reach_out(run: Any) -> None:
     told = {}
     actions: dict[str, Callable[[], object]] = {
@@ -99,6 +151,11 @@ WRONGS: dict[str, Callable[[Any], object]] = {
     "stubborn": lambda _: time.sleep(20),
     "hold the lock": lambda _: ctypes.PyDLL(None).sleep(20),
     "scratch": use_scratch,
+    "inputs": read_inputs,
+    "outside": read_outside,
+    "hold": hold,
+    "resume": resume,
+    "publish": publish,
     "reach out": reach_out,
 }
 

@@ -10,7 +10,7 @@ from typing import IO, Any
 sys.path.append(str(Path(__file__).resolve().parents[4]))
 
 from workers.children import decode_program
-from workers.children.image_decoding import Decoded, decode
+from workers.children.image_decoding import Decoded, decode, read_pixels
 
 _files_seen = 0
 
@@ -63,8 +63,23 @@ def fragile(source: IO[bytes], *, stored: IO[bytes], **options: Any) -> Any:
     return decode(source, stored=stored, **options)
 
 
+def fragile_pixels(source: IO[bytes], *, target: IO[bytes], **options: Any) -> tuple[int, int]:
+    """Read the pixels, unless the file ends in a marker."""
+    source.seek(0)
+    marker = source.read()[-10:]
+    if marker in HABITS:
+        HABITS[marker]()
+    width, height = read_pixels(source, target=target, **options)
+    if marker == b"!!!!!!!LIE":
+        return width * 10, height * 10
+    if marker == b"!OTHERFILE":
+        target.truncate(100)
+    return width, height
+
+
 _REHEARSED = 10  # five pictures before the doors shut, five after
 
 if __name__ == "__main__":
     setattr(decode_program, "decode", fragile)  # noqa: B010 - a name that it imports, not its own
+    setattr(decode_program, "read_pixels", fragile_pixels)  # noqa: B010 - likewise
     decode_program.main()
