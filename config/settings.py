@@ -1,5 +1,8 @@
 """Django settings. What differs between installations comes from the environment (see `config/env.py`)."""
 
+import os
+from pathlib import Path
+
 from config import env
 
 env.load_local_stack(env.ROOT / env.text("MYRIAD_LOCAL_DIR", ".local"))
@@ -9,6 +12,8 @@ DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.text("SECRET_KEY")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "127.0.0.1,localhost")
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000")
+# Which build of the code runs; stands in the lineage of what it computes. Images of the service carry it.
+VERSION = env.text("MYRIAD_VERSION", "development")
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -94,7 +99,24 @@ JOB_DISPATCH_SECONDS = env.number("JOB_DISPATCH_SECONDS", 30)
 WORKER_POOL = env.text("WORKER_POOL", "cpu")
 WORKER_SLOTS = env.number("WORKER_SLOTS", 2)
 
-# The bounded doors through which image bytes pass the web process (multipart POST, and later predict).
+# Converted backbones and their graphs, made by `manage.py backbone`; the engine child may read this folder.
+BACKBONE_DIR = Path(env.text("BACKBONE_DIR") or env.ROOT / ".local" / "backbones")
+# What the resident engine child may take: memory, disk for features, threads.
+ENGINE_RESIDENT_BYTES = env.number("ENGINE_RESIDENT_BYTES", 2_500_000_000)
+ENGINE_SCRATCH_BYTES = env.number("ENGINE_SCRATCH_BYTES", 8_000_000_000)
+ENGINE_THREADS = env.number("ENGINE_THREADS", os.cpu_count() or 1)
+
+# Hosted prediction has a process of its own (`config.serving_wsgi`). The web hands it what is asked of it there;
+# behind an ingress that knows both, PREDICT_URL stays empty.
+PREDICT_URL = env.text("PREDICT_URL")
+SERVES_PREDICTIONS = env.flag("SERVES_PREDICTIONS")
+PIXEL_POOL = "workers.children.pixel_pool.PixelPool"
+# Models' weights kept in memory, and how many pictures are computed at a time, each on so many threads.
+SERVING_CACHE_BYTES = env.number("SERVING_CACHE_BYTES", 256_000_000)
+SERVING_SLOTS = env.number("SERVING_SLOTS", os.cpu_count() or 1)
+SERVING_THREADS = env.number("SERVING_THREADS", 1)
+
+# The bounded doors through which image bytes pass the web process (multipart POST and predict).
 MAX_DOOR_BYTES = 20 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_DOOR_BYTES + 64 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

@@ -7,6 +7,8 @@ from config import health, schema
 api_v1: list[URLPattern | URLResolver] = [
     path("", include("tenants.api.urls")),
     path("", include("projects.api.urls")),
+    path("", include("training.api.urls")),
+    path("", include("fleet.api.urls")),
     path("", include("workers.api.urls")),
     path("schema", schema.schema),
 ]

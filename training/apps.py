@@ -5,3 +5,8 @@ from django.apps import AppConfig
 
 class TrainingConfig(AppConfig):
     name = "training"
+
+    def ready(self) -> None:
+        from training import tasks  # noqa: PLC0415 - models exist only now
+
+        tasks.register_kinds()

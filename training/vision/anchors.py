@@ -3,18 +3,18 @@
 import torch
 from torch import Tensor
 
-from training.vision.pyramid import STRIDES
+from training.vision.pyramid import level_strides
 
 
-def level_shapes(height: int, width: int) -> list[tuple[int, int]]:
+def level_shapes(height: int, width: int, finest: int = 8) -> list[tuple[int, int]]:
     """(rows, columns) of every pyramid level of a (height, width) input whose sides are multiples of 64."""
-    return [(height // stride, width // stride) for stride in STRIDES]
+    return [(height // stride, width // stride) for stride in level_strides(finest)]
 
 
-def make_anchors(height: int, width: int, scale: float) -> Tensor:
+def make_anchors(height: int, width: int, scale: float, finest: int = 8) -> Tensor:
     """(sum of rows·columns, 4) in input pixels, levels in order, rows first; side = `scale` · stride."""
     levels = []
-    for stride, (rows, columns) in zip(STRIDES, level_shapes(height, width), strict=True):
+    for stride, (rows, columns) in zip(level_strides(finest), level_shapes(height, width, finest), strict=True):
         ys = (torch.arange(rows, dtype=torch.float32) + 0.5) * stride
         xs = (torch.arange(columns, dtype=torch.float32) + 0.5) * stride
         grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")

@@ -1,6 +1,6 @@
 """Intervals by resampling images: what the same model might score on other images of the same kind."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,16 +26,25 @@ class ScoreIntervals:
 
 
 def estimate_intervals(
-    matches: Sequence[ClassMatches], *, seed: int, resamples: int = 500, confidence: float = 0.95
+    matches: Sequence[ClassMatches],
+    *,
+    seed: int,
+    resamples: int = 500,
+    confidence: float = 0.95,
+    check: Callable[[], None] = lambda: None,
 ) -> ScoreIntervals:
-    """Percentile bootstrap over images. A resample that has no box of a class does not count for that class."""
+    """Percentile bootstrap over images. A resample that has no box of a class does not count for that class.
+
+    `check` is called before each resample; what it raises ends the work.
+    """
     rng = np.random.default_rng(seed)
     images = len(matches[0].boxes)
     point = score_matches(matches)
-    drawn = [
-        score_matches(matches, np.bincount(rng.integers(0, images, images), minlength=images).astype(float))
-        for _ in range(resamples if images else 0)
-    ]
+    drawn = []
+    for _ in range(resamples if images else 0):
+        check()
+        counts = np.bincount(rng.integers(0, images, images), minlength=images)
+        drawn.append(score_matches(matches, counts.astype(float)))
 
     def interval(value: float, values: list[float]) -> Interval:
         known = np.array([v for v in values if not np.isnan(v)])

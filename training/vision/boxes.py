@@ -41,8 +41,8 @@ def encode_boxes(boxes: Tensor, anchors: Tensor) -> Tensor:
 
 
 def decode_boxes(deltas: Tensor, anchors: Tensor) -> Tensor:
-    """Inverse of encode_boxes, with the size ratio limited: (…, n, 4), (n, 4) -> (…, n, 4)."""
-    anchor_centres, anchor_sizes = (anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2:] - anchors[:, :2]
+    """Inverse of encode_boxes, with the size ratio limited: (…, n, 4), (n, 4) or (…, n, 4) -> (…, n, 4)."""
+    anchor_centres, anchor_sizes = (anchors[..., :2] + anchors[..., 2:]) / 2, anchors[..., 2:] - anchors[..., :2]
     centres = anchor_centres + deltas[..., :2] * anchor_sizes
     halves = anchor_sizes * torch.exp(deltas[..., 2:].clamp(max=LARGEST_LOG_SIZE)) / 2
     return torch.cat([centres - halves, centres + halves], dim=-1)

@@ -1,5 +1,6 @@
 """The trained part of a detector, and its output as boxes. The frozen backbone stands before it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,8 +33,8 @@ class Detector(nn.Module):
         self.class_head = build_class_head(channels, depth, classes)
         self.box_head = build_box_head(channels, depth)
 
-    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
-        levels = self.pyramid(features)
+    def forward(self, features: list[Tensor], corners: Sequence[tuple[int, int]] = ()) -> tuple[Tensor, Tensor]:
+        levels = self.pyramid(features, corners)
         return self.class_head(levels), self.box_head(levels)
 
 
@@ -44,6 +45,7 @@ def select_detections(
     size: tuple[int, int],
     image_size: tuple[int, int],
     anchor_scale: float,
+    finest: int = 8,
     score_threshold: float,
     nms_iou: float,
 ) -> Detections:
@@ -54,7 +56,7 @@ def select_detections(
     scores = torch.sigmoid(logits)
     count = min(MOST_CANDIDATES, len(scores))
     best = torch.topk(scores.max(dim=1).values, count).indices
-    anchors = make_anchors(*size, anchor_scale)[best]
+    anchors = make_anchors(*size, anchor_scale, finest)[best]
     boxes = clip_boxes(decode_boxes(deltas[best], anchors), *size)
     boxes = boxes * boxes.new_tensor([image_size[1] / size[1], image_size[0] / size[0]] * 2)
     parts = []

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
+HASHED_BYTES = 4 << 20  # at a time
 Image = Pixels | Path  # decoded RGB (H, W, 3), or the path of an .npy file that holds it
 
 
@@ -55,11 +56,14 @@ class Example:
 
 
 def read_pixels(image: Image) -> Pixels:
-    """Return (H, W, 3) uint8; a path must be an .npy file: bytes of customers are decoded elsewhere, in a sandbox."""
+    """Return (H, W, 3) uint8; a path must be an .npy file: bytes of customers are decoded elsewhere, in a sandbox.
+
+    A file is mapped, not read: fifty photographs of 12 megapixels are 1.8 GB.
+    """
     if isinstance(image, Path):
         if image.suffix != ".npy":
             raise ValueError(f"{image.name}: decode images first; only .npy is read here")
-        return np.asarray(np.load(image, allow_pickle=False), dtype=np.uint8)
+        return np.asarray(np.load(image, mmap_mode="r", allow_pickle=False))
     return image
 
 
@@ -87,7 +91,7 @@ def _check_example(index: int, image: Image, annotation: Annotation, class_count
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise BadExample(f"expected RGB uint8 (H, W, 3), got {pixels.dtype} {pixels.shape}", image=index)
     height, width = pixels.shape[:2]
-    digest = sha256(f"{height}x{width}:".encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    digest = _hash_pixels(pixels)
     boxes = np.asarray(annotation.boxes, np.float32).reshape(-1, 4)
     classes = np.asarray(annotation.classes, np.int64).reshape(-1)
     if len(boxes) != len(classes):
@@ -99,6 +103,16 @@ def _check_example(index: int, image: Image, annotation: Annotation, class_count
     limits = np.array([width, height, width, height], np.float32)
     group = annotation.group or f"sha256:{digest}"
     return Example(image, digest, height, width, np.clip(boxes, 0, limits), classes, group)
+
+
+def _hash_pixels(pixels: Pixels) -> str:
+    """SHA-256 of size and pixels, in strips."""
+    height, width = pixels.shape[:2]
+    digest = sha256(f"{height}x{width}:".encode())
+    rows = max(1, HASHED_BYTES // (3 * width))
+    for top in range(0, height, rows):
+        digest.update(np.ascontiguousarray(pixels[top : top + rows]).data)
+    return digest.hexdigest()
 
 
 def _box_fault(box: npt.NDArray[np.float32], class_index: int, width: int, height: int, class_count: int) -> str:

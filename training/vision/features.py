@@ -4,7 +4,9 @@ They come from the very graph that serves the model, so training sees what predi
 """
 
 import os
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,23 +14,31 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
+from training.vision.anchors import level_shapes
 from training.vision.examples import Example
+from training.vision.pyramid import BACKBONE_STRIDES
+from training.vision.recipes import Recipe
+from training.vision.sessions import network_size
+from training.vision.windows import choose_window
 
 Features = list[npt.NDArray[np.float16]]  # (C, h, w) at strides 8, 16 and 32
 SMALLEST_SIDE, LARGEST_SIDE = 256, 640
 WANTED_PIXELS = 24  # of a small box after resizing: three cells of the finest level
+LEAST_BATCH, LEAST_VIEWS = 2, 2
+LARGE_PIXELS = 48  # so large a small box does without cells of 8 pixels
 
 
 class FeatureCache:
     """Files `folder`/{backbone}/{preprocessing}/{image}.safetensors, all together at most `byte_limit` bytes.
 
     A full cache first drops files that this object never used, in order of name, and then stops storing: results never
-    depend on what is cached, and nothing depends on the clock.
+    depend on what is cached, and nothing depends on the clock. Threads may share it.
     """
 
     def __init__(self, folder: Path, byte_limit: int, backbone_sha256: str) -> None:
         self._folder, self._limit, self._backbone = folder, byte_limit, backbone_sha256
         self._used: set[Path] = set()
+        self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         self._sizes = {path: path.stat().st_size for path in sorted(folder.rglob("*.safetensors"))}
         self.bytes_used = sum(self._sizes.values())
@@ -37,20 +47,27 @@ class FeatureCache:
         """Return the stored features, or compute and, where they fit, store them."""
         kind = sha256(preprocessing.encode()).hexdigest()[:32]
         path = self._folder / self._backbone[:32] / kind / f"{image_sha256}.safetensors"
-        self._used.add(path)
-        if path in self._sizes and path.exists():
+        with self._lock:
+            self._used.add(path)
+            is_stored = path in self._sizes and path.exists()
+        if is_stored:
             stored = load_file(path)
             return [stored[f"{index}"] for index in range(len(stored))]
         features = compute()
-        needed = sum(feature.nbytes for feature in features) + 512  # the header's share
-        if self._make_room(needed):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{os.getpid()}.partial")
-            save_file({f"{index}": feature for index, feature in enumerate(features)}, partial)
-            partial.replace(path)  # a run killed here leaves no half file under the real name
-            self._sizes[path] = path.stat().st_size
-            self.bytes_used += self._sizes[path]
+        with self._lock:
+            self._store(path, features)
         return features
+
+    def _store(self, path: Path, features: Features) -> None:
+        needed = sum(feature.nbytes for feature in features) + 512  # the header's share
+        if path in self._sizes or not self._make_room(needed):
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        save_file({f"{index}": feature for index, feature in enumerate(features)}, partial)
+        partial.replace(path)  # a run killed here leaves no half file under the real name
+        self._sizes[path] = path.stat().st_size
+        self.bytes_used += self._sizes[path]
 
     def _make_room(self, needed: int) -> bool:
         if needed > self._limit:
@@ -64,17 +81,45 @@ class FeatureCache:
         return self.bytes_used + needed <= self._limit
 
 
+def settle_recipe(recipe: Recipe, examples: Sequence[Example]) -> Recipe:
+    """The recipe with everything chosen that it leaves to the boxes."""
+    long_side = recipe.long_side or choose_long_side(examples)
+    finest = recipe.finest_stride or choose_finest_stride(examples, long_side)
+    sizes = [network_size(example.height, example.width, long_side) for example in examples]
+    cells = max(_count_cells(size, finest, recipe.window) for size in sizes)
+    batch = min(recipe.batch_images, max(LEAST_BATCH, recipe.step_cells // cells))
+    # A thousand images need not be looked at in more ways than there is time to learn.
+    views = min(recipe.views, max(LEAST_VIEWS, -(-recipe.steps * batch // len(examples))))
+    return replace(recipe, long_side=long_side, finest_stride=finest, batch_images=batch, views=views)
+
+
+def _count_cells(size: tuple[int, int], finest: int, window: int) -> int:
+    """Cells of a view that a step computes."""
+    shapes = level_shapes(*size, finest)
+    if finest == BACKBONE_STRIDES[0]:
+        shapes[0] = choose_window(size, window) or shapes[0]
+    return sum(rows * columns for rows, columns in shapes)
+
+
 def choose_long_side(examples: Sequence[Example]) -> int:
     """Longer side, in pixels, to which images are resized so that a small box (lower quartile) keeps WANTED_PIXELS.
 
     Between 256 and 640 and a multiple of 64.
     """
+    wanted = WANTED_PIXELS / _small_box(examples)
+    return int(min(max(np.ceil(wanted / 64) * 64, SMALLEST_SIDE), LARGEST_SIDE))
+
+
+def choose_finest_stride(examples: Sequence[Example], long_side: int) -> int:
+    """16 where a small box is LARGE_PIXELS long after resizing, else 8."""
+    return 16 if _small_box(examples) * long_side >= LARGE_PIXELS else 8
+
+
+def _small_box(examples: Sequence[Example]) -> float:
+    """Lower quartile of the boxes' sizes (root of the area), in longer sides of their images."""
     relative = [
         float(np.sqrt((box[2] - box[0]) * (box[3] - box[1]))) / max(example.height, example.width)
         for example in examples
         for box in example.boxes
     ]
-    if not relative:
-        return SMALLEST_SIDE
-    wanted = WANTED_PIXELS / max(float(np.quantile(relative, 0.25)), 1e-6)
-    return int(min(max(np.ceil(wanted / 64) * 64, SMALLEST_SIDE), LARGEST_SIDE))
+    return max(float(np.quantile(relative, 0.25)), 1e-6) if relative else 1.0

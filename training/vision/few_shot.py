@@ -1,7 +1,8 @@
-"""Recipe `fast`, from images to a trained model: what a run executes and what the benchmark measures."""
+"""Recipe `fast`, from checked images to a trained model."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -10,27 +11,27 @@ import numpy as np
 
 from training.vision.artifacts import Trained
 from training.vision.augmentation import View, choose_views, move_boxes, render_view
-from training.vision.backbones import Backbone, load_backbone
-from training.vision.examples import Annotation, Example, Image, check_examples, read_pixels
-from training.vision.features import FeatureCache, Features, choose_long_side
-from training.vision.graph import PREPROCESSING, build_backbone_graph, build_head_graph
+from training.vision.backbones import Backbone, load_backbone, load_graph
+from training.vision.checkpoints import Checkpoint
+from training.vision.examples import Example, Image, read_pixels
+from training.vision.features import FeatureCache, Features
+from training.vision.graph import PREPROCESSING, build_head_graph, head_spec
+from training.vision.predictions import Prediction
+from training.vision.pyramid import BACKBONE_STRIDES
 from training.vision.recipes import Recipe
-from training.vision.sessions import (
-    FeatureSession,
-    HeadSession,
-    PairedDetector,
-    Prediction,
-    network_size,
-    widen_weights,
-)
-from training.vision.train import OnProgress, ShouldStop, Stopped, TrainView, train_detector
+from training.vision.sessions import FeatureSession, HeadSession, PairedDetector, network_size, widen_weights
+from training.vision.train import OnProgress, ShouldStop, Stopped, TrainView, match_anchors, train_detector
 
 OnFeatures = Callable[[int, int], None]  # views done, views in all
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """What every training of one backbone shares: its graph, and the features computed so far."""
+    """What every training of one backbone shares: its graph, and the features computed so far.
+
+    `threads` says how many views, and how many trainings, are computed side by side, each on one core. Results do not
+    depend on it.
+    """
 
     backbone: Backbone
     session: FeatureSession
@@ -39,73 +40,77 @@ class Workbench:
 
 
 def open_workbench(
-    backbone: str, weights_folder: Path, cache_folder: Path, *, cache_bytes: int, threads: int = 1
+    backbone: str, backbone_folder: Path, cache_folder: Path, *, cache_bytes: int, threads: int = 1
 ) -> Workbench:
-    """Load the backbone's converted weights and open its cache; `threads` is for the graphs, torch has its own."""
-    loaded = load_backbone(backbone, weights_folder)
-    session = FeatureSession(build_backbone_graph(loaded).SerializeToString(), threads)
+    """Load what prepare_backbone left in `backbone_folder`, and open the cache."""
+    loaded = load_backbone(backbone, backbone_folder)
+    session = FeatureSession(load_graph(loaded, backbone_folder))
     return Workbench(loaded, session, FeatureCache(cache_folder, cache_bytes, loaded.sha256), threads)
 
 
 def train_fast(
-    images: Sequence[Image],
-    annotations: Sequence[Annotation],
+    examples: Sequence[Example],
     classes: Sequence[str],
     recipe: Recipe,
     seed: int,
     *,
     workbench: Workbench,
-    long_side: int | None = None,
+    views: Sequence[TrainView],
     on_progress: OnProgress | None = None,
-    on_features: OnFeatures | None = None,
     should_stop: ShouldStop | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
-    """Train pyramid and heads on cached views of the images.
-
-    Raises BadExample and NothingToLearn before computing anything, and what train_detector raises.
-    """
-    examples = check_examples(images, annotations, len(classes))
-    side = long_side or recipe.long_side or choose_long_side(examples)
-    fingerprint = fingerprint_run(
-        examples, classes, recipe, seed=seed, long_side=side, backbone=workbench.backbone.sha256
-    )
-    views = prepare_views(examples, recipe, side, workbench, on_features=on_features, should_stop=should_stop)
+    """Train pyramid and heads on the prepared views of the examples, by a settled recipe; raises what train_detector
+    raises."""
+    fingerprint = fingerprint_run(examples, classes, recipe, seed=seed, backbone=workbench.backbone.sha256)
+    spec = head_spec(recipe)
     weights = train_detector(
-        views, recipe=recipe, inputs=workbench.backbone.module.channels, classes=len(classes), seed=seed,
+        views, recipe=recipe, spec=spec, channels=workbench.backbone.module.channels, classes=len(classes), seed=seed,
         fingerprint=fingerprint, on_progress=on_progress, should_stop=should_stop, checkpoint=checkpoint,
     )  # fmt: skip
     return Trained(
-        weights, list(classes), recipe, seed, side, workbench.backbone.name, workbench.backbone.sha256, fingerprint
-    )
+        weights=weights, classes=list(classes), heads=spec, long_side=recipe.long_side,
+        backbone=workbench.backbone.name, backbone_sha256=workbench.backbone.sha256,
+        recipe=recipe.to_json(), seed=seed, fingerprint=fingerprint,
+    )  # fmt: skip
 
 
 def prepare_views(
     examples: Sequence[Example],
     recipe: Recipe,
-    long_side: int,
     workbench: Workbench,
     *,
     on_features: OnFeatures | None = None,
     should_stop: ShouldStop | None = None,
-) -> list[TrainView]:
-    """Put the features of every view into the cache; return the views, which read them back when they are learnt."""
-    prepared = []
+) -> list[list[TrainView]]:
+    """Put the features of every view into the cache; return the views of each example, which read them when learnt.
+
+    Views do not depend on the run's seed: runs of one project share their features.
+    """
+    prepared: list[list[TrainView]] = []
     for number, example in enumerate(examples):
-        size = network_size(example.height, example.width, long_side)
-        # Views do not depend on the run's seed: runs of one project share their features.
-        views = choose_views(
+        size = network_size(example.height, example.width, recipe.long_side)
+        own = []
+        for view in choose_views(
             example.sha256, seed=0, count=recipe.views, smallest_crop=recipe.smallest_crop, flips=recipe.flips
-        )
-        for index, view in enumerate(views):
-            if should_stop and should_stop():
-                raise Stopped(0)
-            load = _FeatureLoader(example, view, size, workbench)
-            load()
+        ):
             boxes, kept = move_boxes(example.boxes, view, example.height, example.width, size)
-            prepared.append(TrainView(number, size, boxes, example.classes[kept], load))
+            load = _FeatureLoader(example, view, size, recipe.finest_stride, workbench)
+            matched = match_anchors(boxes, size, recipe)
+            own.append(TrainView(number, size, boxes, example.classes[kept], matched, load))
+        prepared.append(own)
+
+    every = [view for own in prepared for view in own]
+
+    def compute(view: TrainView) -> None:
+        if should_stop and should_stop():
+            raise Stopped(0)
+        view.load()
+
+    with ThreadPoolExecutor(workbench.threads) as pool:
+        for done, _ in enumerate(pool.map(compute, every), start=1):
             if on_features:
-                on_features(number * len(views) + index + 1, len(examples) * len(views))
+                on_features(done, len(every))
     return prepared
 
 
@@ -114,33 +119,36 @@ class _FeatureLoader:
     example: Example
     view: View
     size: tuple[int, int]
+    finest: int
     workbench: Workbench
 
     def __call__(self) -> Features:
-        preprocessing = f"{PREPROCESSING};{self.view.key()};{self.size[0]}x{self.size[1]}"
+        preprocessing = f"{PREPROCESSING};{self.view.key()};{self.size[0]}x{self.size[1]};{self.finest}"
         return self.workbench.cache.fetch(self.example.sha256, preprocessing, self._compute)
 
     def _compute(self) -> Features:
         pixels = render_view(self.example.pixels(), self.view)
-        return [feature[0].astype(np.float16) for feature in self.workbench.session.extract(pixels, self.size)]
+        features = self.workbench.session.extract(pixels, self.size)[BACKBONE_STRIDES.index(self.finest) :]
+        return [feature[0].astype(np.float16) for feature in features]
 
 
-def predict_images(trained: Trained, images: Sequence[Image], workbench: Workbench) -> list[Prediction]:
-    """What the served pair of graphs answers for each image."""
-    graph = build_head_graph(trained.head_spec(), workbench.backbone.module.channels, trained.weights)
-    detector = PairedDetector(workbench.session, HeadSession(graph.SerializeToString(), workbench.threads))
+def predict_images(
+    trained: Trained, images: Sequence[Image], workbench: Workbench, *, should_stop: ShouldStop | None = None
+) -> list[Prediction]:
+    """What the served pair of graphs answers for each image. Raises Stopped when told to stop."""
+    graph = build_head_graph(trained.heads, workbench.backbone.module.channels)
+    detector = PairedDetector(workbench.session, HeadSession(graph.SerializeToString()))
     weights = widen_weights(trained.weights)
-    return [detector.predict(read_pixels(image), weights, trained.long_side) for image in images]
+    found = []
+    for image in images:
+        if should_stop and should_stop():
+            raise Stopped(0)
+        found.append(detector.predict(read_pixels(image), weights, trained.long_side))
+    return found
 
 
 def fingerprint_run(
-    examples: Sequence[Example],
-    classes: Sequence[str],
-    recipe: Recipe,
-    *,
-    seed: int,
-    long_side: int,
-    backbone: str,
+    examples: Sequence[Example], classes: Sequence[str], recipe: Recipe, *, seed: int, backbone: str
 ) -> str:
     """SHA-256 of everything that decides the weights."""
     facts: Mapping[str, object] = {
@@ -148,7 +156,6 @@ def fingerprint_run(
         "classes": list(classes),
         "recipe": recipe.to_json(),
         "seed": seed,
-        "long_side": long_side,
         "backbone": backbone,
     }
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -7,18 +7,22 @@ heads     c8, c16, c32, image_size int64 (2,) = H, W, one input a weight   -> bo
 merged    image uint8 (H, W, 3)                                            -> boxes, scores, classes
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import onnx
+import torch
 from onnx import TensorProto
 
-from training.vision.backbones import Backbone, ConvNorm, EfficientNetLite0
 from training.vision.boxes import LARGEST_LOG_SIZE
-from training.vision.detector import MOST_CANDIDATES, MOST_DETECTIONS
+from training.vision.detector import MOST_CANDIDATES, MOST_DETECTIONS, Detector
 from training.vision.nodes import (
     GraphWriter,
     write_conv,
@@ -28,10 +32,14 @@ from training.vision.nodes import (
     write_scalar,
     write_shape,
 )
-from training.vision.pyramid import GROUPS, STRIDES
+from training.vision.pyramid import BACKBONE_STRIDES, GROUPS, level_strides
+from training.vision.recipes import Recipe
 from training.vision.sessions import MULTIPLE
 
-PREPROCESSING = "uint8-linear-antialias-1"  # part of every cache key: change it with write_preprocessing
+if TYPE_CHECKING:  # backbones builds its graph with this module
+    from training.vision.backbones import Backbone, ConvNorm, EfficientNetLite0
+
+PREPROCESSING = "uint8-linear-antialias-2"  # part of every cache key: change it with _write_backbone
 FLOAT, INT, BYTE = TensorProto.FLOAT, TensorProto.INT64, TensorProto.UINT8
 Weights = Mapping[str, npt.NDArray[np.generic]]
 
@@ -40,10 +48,32 @@ Weights = Mapping[str, npt.NDArray[np.generic]]
 class HeadSpec:
     """What the head graph fixes: models that share it differ in weights and classes only."""
 
+    finest: int  # stride of the first pyramid level
+    channels: int  # of the pyramid
     depth: int
     anchor_scale: float
     score_threshold: float
     nms_iou: float
+
+    def file_name(self, backbone: str) -> str:
+        """What its graph is called among the shared graphs."""
+        return f"{backbone}.heads-{sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]}.onnx"
+
+    def inputs(self, channels: Sequence[int]) -> tuple[int, ...]:
+        """Widths of the backbone's features that are taken, of `channels` at strides 8, 16 and 32."""
+        return tuple(channels[BACKBONE_STRIDES.index(self.finest) :])
+
+    def build_detector(self, channels: Sequence[int], classes: int) -> Detector:
+        """The module that this graph repeats, untrained."""
+        return Detector(self.inputs(channels), self.channels, self.depth, classes)
+
+
+def head_spec(recipe: Recipe) -> HeadSpec:
+    """The graph that serves a settled recipe's models."""
+    return HeadSpec(
+        recipe.finest_stride, recipe.pyramid_channels, recipe.tower_depth, recipe.anchor_scale,
+        recipe.score_threshold, recipe.nms_iou,
+    )  # fmt: skip
 
 
 def build_backbone_graph(backbone: Backbone) -> onnx.ModelProto:
@@ -55,16 +85,19 @@ def build_backbone_graph(backbone: Backbone) -> onnx.ModelProto:
     return writer.build("backbone", {"backbone": backbone.name, "backbone_sha256": backbone.sha256})
 
 
-def build_head_graph(spec: HeadSpec, channels: Sequence[int], weights: Weights) -> onnx.ModelProto:
-    """Only the names and ranks of `weights` count; any number of classes fits the graph."""
+def build_head_graph(spec: HeadSpec, channels: Sequence[int]) -> onnx.ModelProto:
+    """`channels` are the backbone's; any number of classes fits the graph."""
     writer = GraphWriter()
+    inputs = spec.inputs(channels)
     features = [
         writer.take(name, FLOAT, [1, width, f"{name}_h", f"{name}_w"])
-        for name, width in zip(_FEATURES, channels, strict=True)
+        for name, width in zip(_FEATURES[-len(inputs) :], inputs, strict=True)
     ]
     image_size = writer.take("image_size", INT, [2])
-    for name in sorted(weights):
-        writer.take(name, FLOAT, _weight_shape(name, weights[name]))
+    with torch.device("meta"):  # shapes only
+        shapes = {name: list(w.shape) for name, w in spec.build_detector(channels, classes=1).named_parameters()}
+    for name in sorted(shapes):
+        writer.take(name, FLOAT, _weight_shape(name, shapes[name]))
     _write_detections(writer, spec, features, image_size)
     return writer.build("heads", {"spec": json.dumps(asdict(spec))})
 
@@ -79,7 +112,7 @@ def merge_graphs(
         writer.weight(name, np.asarray(weights[name], np.float32))
     image_size = write_shape(writer, image, 0, 2)
     features = _write_backbone(writer, backbone.module, image, _write_network_size(writer, image_size, long_side))
-    _write_detections(writer, spec, features, image_size)
+    _write_detections(writer, spec, features[BACKBONE_STRIDES.index(spec.finest) :], image_size)
     metadata = {"classes": json.dumps(list(classes)), "backbone_sha256": backbone.sha256, "long_side": str(long_side)}
     return writer.build("detector", metadata)
 
@@ -87,9 +120,9 @@ def merge_graphs(
 _FEATURES = ("c8", "c16", "c32")
 
 
-def _weight_shape(name: str, weight: npt.NDArray[np.generic]) -> list[str | int]:
+def _weight_shape(name: str, shape: Sequence[int]) -> list[str | int]:
     per_class = name.startswith("class_head.output")
-    return ["classes" if per_class and axis == 0 else side for axis, side in enumerate(weight.shape)]
+    return ["classes" if per_class and axis == 0 else side for axis, side in enumerate(shape)]
 
 
 def _write_network_size(writer: GraphWriter, image_size: str, long_side: int) -> str:
@@ -104,16 +137,15 @@ def _write_network_size(writer: GraphWriter, image_size: str, long_side: int) ->
 def _write_backbone(writer: GraphWriter, module: EfficientNetLite0, image: str, size: str) -> list[str]:
     x = write_preprocessing(writer, image, size, module.mean, module.scale)
     x = _write_conv_norm(writer, x, module.stem, "backbone.stem")
-    features = []
+    outputs = []
     for index, block in enumerate(module.blocks):
         entry = x
         for number, layer in enumerate(block.layers):  # type: ignore[arg-type]  # a Sequential of ConvNorm
             x = _write_conv_norm(writer, x, layer, f"backbone.{index}.{number}")
         if block.residual:
             x = writer.add("Add", entry, x)
-        if index in module.taps:
-            features.append(x)
-    return features
+        outputs.append(x)
+    return [writer.add("Concat", *(outputs[index] for index in taps), axis=1) for taps in module.taps]
 
 
 def _write_conv_norm(writer: GraphWriter, x: str, layer: ConvNorm, name: str) -> str:
@@ -129,21 +161,21 @@ def _write_conv_norm(writer: GraphWriter, x: str, layer: ConvNorm, name: str) ->
 
 
 def _write_detections(writer: GraphWriter, spec: HeadSpec, features: list[str], image_size: str) -> None:
-    levels = _write_pyramid(writer, features)
+    levels = _write_pyramid(writer, features, spec.channels)
     logits = _write_head(writer, levels, "class_head", spec.depth)  # (A, K)
     deltas = _write_head(writer, levels, "box_head", spec.depth)  # (A, 4)
-    centres, sizes = _write_anchors(writer, levels, spec.anchor_scale)  # (A, 2), (A, 1)
+    centres, sizes = _write_anchors(writer, levels, spec)  # (A, 2), (A, 1)
     scores = writer.add("Sigmoid", logits)
     best = _write_best(writer, scores, MOST_CANDIDATES, per_row=True)
     scores, deltas, centres, sizes = (
         writer.add("Gather", value, best, axis=0) for value in (scores, deltas, centres, sizes)
     )
-    network = writer.add("Mul", write_shape(writer, features[0], 2, 4), writer.constant([STRIDES[0]]))
+    network = writer.add("Mul", write_shape(writer, levels[0], 2, 4), writer.constant([spec.finest]))
     boxes = _write_decoding(writer, deltas, centres, sizes, network=network, image_size=image_size)
     _write_suppression(writer, spec, boxes, scores)
 
 
-def _write_pyramid(writer: GraphWriter, features: list[str]) -> list[str]:
+def _write_pyramid(writer: GraphWriter, features: list[str], width: int) -> list[str]:
     levels = []
     for index, feature in enumerate(features):
         x = write_conv(writer, feature, f"pyramid.laterals.{index}.weight")
@@ -153,19 +185,10 @@ def _write_pyramid(writer: GraphWriter, features: list[str]) -> list[str]:
     outputs = []
     for index, level in enumerate(levels):
         name = f"pyramid.smooths.{index}"
-        # Depthwise over a channel count known only from the weights' shape: the lateral's rows.
-        x = write_conv(writer, level, f"{name}.depthwise.weight", pads=(1, 1, 1, 1), groups=_width(writer))
+        x = write_conv(writer, level, f"{name}.depthwise.weight", pads=(1, 1, 1, 1), groups=width)
         x = write_conv(writer, x, f"{name}.pointwise.weight")
         outputs.append(writer.add("Relu", _write_norm(writer, x, f"{name}.norm")))
     return [*outputs, writer.add("MaxPool", outputs[-1], kernel_shape=[2, 2], strides=[2, 2])]
-
-
-def _width(writer: GraphWriter) -> int:
-    """Channels of the pyramid, from the shape of its first depthwise weight."""
-    name = "pyramid.smooths.0.depthwise.weight"
-    if name in writer.initializers:
-        return int(writer.initializers[name].dims[0])
-    return next(int(i.type.tensor_type.shape.dim[0].dim_value) for i in writer.inputs if i.name == name)
 
 
 def _write_norm(writer: GraphWriter, x: str, name: str) -> str:
@@ -187,10 +210,10 @@ def _write_head(writer: GraphWriter, levels: list[str], head: str, depth: int) -
     return writer.add("Concat", *rows, axis=0)
 
 
-def _write_anchors(writer: GraphWriter, levels: list[str], scale: float) -> tuple[str, str]:
+def _write_anchors(writer: GraphWriter, levels: list[str], spec: HeadSpec) -> tuple[str, str]:
     """Centres x, y (A, 2) and sides (A, 1), from the levels' own shapes."""
     centres, sizes = [], []
-    for level, stride in zip(levels, STRIDES, strict=True):
+    for level, stride in zip(levels, level_strides(spec.finest), strict=True):
         shape = write_shape(writer, level, 2, 4)
         ys, xs = (_write_axis(writer, write_scalar(writer, shape, axis), stride) for axis in (0, 1))
         grid_y = writer.add("Expand", writer.add("Unsqueeze", ys, writer.constant([1])), shape)
@@ -199,7 +222,7 @@ def _write_anchors(writer: GraphWriter, levels: list[str], scale: float) -> tupl
         pair = [writer.add("Reshape", grid, column) for grid in (grid_x, grid_y)]
         centres.append(writer.add("Concat", *pair, axis=1))
         zero = writer.add("Mul", pair[0], writer.constant(0, np.float32))
-        sizes.append(writer.add("Add", zero, writer.constant(scale * stride, np.float32)))
+        sizes.append(writer.add("Add", zero, writer.constant(spec.anchor_scale * stride, np.float32)))
     return writer.add("Concat", *centres, axis=0), writer.add("Concat", *sizes, axis=0)
 
 

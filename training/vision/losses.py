@@ -40,7 +40,7 @@ def compute_losses(
 ) -> dict[str, Tensor]:
     """Named losses of a batch, divided by the number of positive cells (at least 1).
 
-    logits (N, A, K), deltas (N, A, 4), anchors (A, 4), labels (N, A) class or -1, boxes (N, A, 4) where positive.
+    logits (N, A, K), deltas (N, A, 4), anchors (N, A, 4), labels (N, A) class or -1, boxes (N, A, 4) where positive.
     """
     positive = labels >= 0
     count = positive.sum().clamp(min=1)

@@ -11,17 +11,20 @@ class Recipe:
     version: int
     backbone: str = "efficientnet_lite0"  # frozen: one resident graph serves every model
     long_side: int = 0  # the longer side of the resized image; 0 picks it from the boxes: smaller boxes, larger image
+    finest_stride: int = 0  # of the pyramid, 8 or 16; 0 picks it from the boxes: level 8 costs most and sees small ones
     views: int = 8  # cached views an image, the plain one included; each costs one backbone pass and disk
     smallest_crop: float = 0.6  # side of the smallest crop in fractions of the image; less zooms in more
     flips: bool = True  # mirror views; off where orientation tells classes apart (text, left and right parts)
-    pyramid_channels: int = 64  # width of pyramid and heads; parameters grow with its square (budget: 250,000)
+    pyramid_channels: int = 48  # width of pyramid and heads; parameters grow with its square (budget: 250,000)
     tower_depth: int = 2  # 3 × 3 convolutions before each output
     anchor_scale: float = 4.0  # side of the one square anchor of a cell, in strides
     candidates: int = 9  # cells a level from which a box may take its positives
     steps: int = 500  # optimiser steps; time grows in proportion
-    batch_images: int = 8  # views a step
+    batch_images: int = 8  # views a step, at most
+    window: int = 256  # side, in pixels, of the part of a view whose finest level is learnt in a step; 0: all of it
+    step_cells: int = 8_500  # cells a step, about: large images make smaller batches, not longer trainings
     learning_rate: float = 3e-3  # peak of the one-cycle schedule
-    weight_decay: float = 0.02  # decoupled; a few images overfit without it
+    weight_decay: float = 0.1  # decoupled; a few images overfit without it
     warmup_fraction: float = 0.15  # of the steps, before the peak
     ema_decay: float = 0.99  # published weights average about 1 / (1 - decay) steps; more than the steps would lag
     clip_norm: float = 10.0  # longest gradient; one bad box must not undo the rest

@@ -2,22 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from training.vision.predictions import Prediction
+
+__all__ = [
+    "FeatureSession", "HeadSession", "PairedDetector", "Prediction", "load_head_graph", "network_size", "open_session",
+    "widen_weights",
+]  # fmt: skip
 MULTIPLE = 64  # sides of the network's input: every stride divides them, and few shapes recur
+_FEATURES = ("c8", "c16", "c32")
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Boxes (n, 4) as x1, y1, x2, y2 in image pixels, scores (n,) and classes (n,), best first."""
-
-    boxes: Floats
-    scores: Floats
-    classes: npt.NDArray[np.int64]
 
 
 def network_size(height: int, width: int, long_side: int) -> tuple[int, int]:
@@ -56,9 +55,13 @@ class HeadSession:
 
     def __init__(self, graph: bytes, threads: int = 1) -> None:
         self._session = open_session(graph, threads)
+        self._taken = {node.name for node in self._session.get_inputs()}
 
     def detect(self, features: list[Floats], image_size: tuple[int, int], weights: Mapping[str, Floats]) -> Prediction:
-        inputs: dict[str, npt.NDArray[np.generic]] = dict(zip(("c8", "c16", "c32"), features, strict=True))
+        """`features` are the backbone's three, of which the graph takes those that it was made for."""
+        inputs: dict[str, npt.NDArray[np.generic]] = {
+            name: feature for name, feature in zip(_FEATURES, features, strict=True) if name in self._taken
+        }
         inputs["image_size"] = np.array(image_size, np.int64)
         boxes, scores, classes = self._session.run(None, {**inputs, **weights})
         return Prediction(boxes, scores, classes)
@@ -75,6 +78,16 @@ class PairedDetector:
         height, width = pixels.shape[:2]
         extracted = self.features.extract(pixels, network_size(height, width, long_side))
         return self.heads.detect(extracted, (height, width), weights)
+
+
+def load_head_graph(folder: Path, name: str) -> bytes:
+    """The shared head graph that a model's description names as `head_graph`, from the folder of prepared backbones.
+
+    Raises FileNotFoundError where it was not prepared: by another version, say.
+    """
+    if Path(name).name != name:
+        raise FileNotFoundError(f"{name!r} is no head graph")
+    return (folder / name).read_bytes()
 
 
 def widen_weights(weights: Mapping[str, npt.NDArray[np.float16]]) -> dict[str, Floats]:

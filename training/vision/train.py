@@ -1,27 +1,31 @@
 """The training loop, in running order. Equal inputs on an equal machine give equal bytes, interrupted or not."""
 
-import json
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from training.vision.anchors import level_shapes, make_anchors
 from training.vision.assignment import assign_anchors
+from training.vision.checkpoints import Checkpoint, CheckpointMismatch
 from training.vision.detector import Detector
 from training.vision.features import Features
+from training.vision.graph import HeadSpec
 from training.vision.losses import NonFiniteLoss, compute_losses
+from training.vision.pyramid import BACKBONE_STRIDES
 from training.vision.recipes import Recipe
+from training.vision.windows import choose_corner, choose_window, window_cells
 
 OnProgress = Callable[[int, int, dict[str, float]], None]  # step (from 1), total, named losses of that step
 ShouldStop = Callable[[], bool]
+_GENERATOR = threading.Lock()
 
 
 class Stopped(Exception):
@@ -32,10 +36,6 @@ class Stopped(Exception):
         self.step = step
 
 
-class CheckpointMismatch(ValueError):
-    """The checkpoint is of other data, another recipe or another seed."""
-
-
 @dataclass(frozen=True)
 class TrainView:
     """One cached view: `load` returns its features, `boxes` (n, 4) are in pixels of the (height, width) `size`."""
@@ -44,58 +44,53 @@ class TrainView:
     size: tuple[int, int]
     boxes: npt.NDArray[np.float32]
     classes: npt.NDArray[np.int64]
+    matched: npt.NDArray[np.int16]  # (A,) index of the box that each anchor answers for, or -1
     load: Callable[[], Features]
 
-
-@dataclass(frozen=True)
-class Targets:
-    """What each anchor of a view should say: `labels` (A,) class or -1, `boxes` (A, 4), of positives only meant."""
-
-    labels: Tensor
-    boxes: Tensor
+    def targets(self) -> tuple[Tensor, Tensor]:
+        """What each anchor should say: labels (A,) class or -1, boxes (A, 4), of positives only meant."""
+        matched = torch.from_numpy(self.matched.astype(np.int64))
+        if not len(self.boxes):
+            return matched, torch.zeros(len(matched), 4)
+        found = matched.clamp(min=0)
+        return torch.where(matched >= 0, torch.from_numpy(self.classes)[found], matched), torch.from_numpy(self.boxes)[
+            found
+        ]
 
 
 def train_detector(
     views: Sequence[TrainView],
     *,
     recipe: Recipe,
-    inputs: tuple[int, ...],
+    spec: HeadSpec,
+    channels: tuple[int, ...],
     classes: int,
     seed: int,
     fingerprint: str,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> dict[str, npt.NDArray[np.float16]]:
     """Train pyramid and heads on cached features; return the averaged weights as fp16, as they are stored and served.
 
-    A `checkpoint` file that exists is resumed from, and written every `recipe.checkpoint_steps`; `fingerprint` names
+    What the `checkpoint` holds is resumed from; it is written every `recipe.checkpoint_steps`; `fingerprint` names
     the data and settings it belongs to. Raises Stopped, NonFiniteLoss and CheckpointMismatch.
     """
-    detector = _build_detector(recipe, inputs, classes, seed)
+    detector = _build_detector(spec, channels, classes, seed)
     average = {name: weight.detach().clone() for name, weight in detector.named_parameters()}
     optimizer = torch.optim.AdamW(
         _parameter_groups(detector, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.99), foreach=False
     )
-    start = _resume(checkpoint, detector, optimizer, average, fingerprint) if checkpoint and checkpoint.exists() else 0
-    targets = [make_targets(view, recipe) for view in views]
-    anchors = {view.size: make_anchors(*view.size, recipe.anchor_scale) for view in views}
+    stored = checkpoint.load() if checkpoint else None
+    start = _resume(stored, detector, optimizer, average, fingerprint) if stored else 0
 
     for step in range(start, recipe.steps):
         if should_stop and should_stop():
             if checkpoint:
-                _save(checkpoint, detector, optimizer, average, fingerprint=fingerprint, step=step)
+                checkpoint.save(step, _pack_state(detector, optimizer, average, fingerprint=fingerprint, step=step))
             raise Stopped(step)
         batch = choose_batch(views, recipe.batch_images, seed, step)
-        size = views[batch[0]].size
-        features = _stack_features([views[index].load() for index in batch])
-        logits, deltas = detector(features)
-        losses = compute_losses(
-            logits, deltas, anchors[size],
-            torch.stack([targets[index].labels for index in batch]),
-            torch.stack([targets[index].boxes for index in batch]),
-            quality=recipe.quality, box_weight=recipe.box_weight,
-        )  # fmt: skip
+        losses = learn_batch(detector, [views[index] for index in batch], recipe, seed=seed, step=step)
         named = {name: float(loss.detach()) for name, loss in losses.items()}
         if not all(math.isfinite(value) for value in named.values()):
             raise NonFiniteLoss(step, named)
@@ -111,22 +106,34 @@ def train_detector(
         done = step + 1
         # The last step is kept too: a run that dies after one of several trainings does not repeat it.
         if checkpoint and (done % recipe.checkpoint_steps == 0 or done == recipe.steps):
-            _save(checkpoint, detector, optimizer, average, fingerprint=fingerprint, step=done)
+            checkpoint.save(done, _pack_state(detector, optimizer, average, fingerprint=fingerprint, step=done))
         if on_progress:
             on_progress(done, recipe.steps, named)
-    return {name: weight.numpy().astype(np.float16) for name, weight in average.items()}
+    return {name: np.asarray(weight.numpy(), np.float16, order="C") for name, weight in average.items()}
 
 
-def make_targets(view: TrainView, recipe: Recipe) -> Targets:
-    """Assign the view's boxes to the anchors of its size."""
-    boxes, classes = torch.from_numpy(view.boxes), torch.from_numpy(view.classes)
-    anchors = make_anchors(*view.size, recipe.anchor_scale)
-    cells = [rows * columns for rows, columns in level_shapes(*view.size)]
-    matched = assign_anchors(anchors, cells, boxes, recipe.candidates)
-    if not len(boxes):
-        return Targets(matched, torch.zeros(len(anchors), 4))
-    found = matched.clamp(min=0)
-    return Targets(torch.where(matched >= 0, classes[found], matched), boxes[found])
+def learn_batch(
+    detector: Detector, batch: Sequence[TrainView], recipe: Recipe, *, seed: int, step: int
+) -> dict[str, Tensor]:
+    """Named losses of views of one size, of which only windows are learnt at the finest level where they are large."""
+    size = batch[0].size
+    window = choose_window(size, recipe.window) if recipe.finest_stride == BACKBONE_STRIDES[0] else None
+    corners = _choose_corners(batch, window, seed, step)
+    logits, deltas = detector(_stack_features([view.load() for view in batch], window, corners), corners)
+    anchors = make_anchors(*size, recipe.anchor_scale, recipe.finest_stride)
+    aims = [(anchors, *view.targets()) for view in batch]  # (A, 4), (A,), (A, 4)
+    if window:
+        kept = [window_cells(size, window, corner) for corner in corners]
+        aims = [(a[cells], b[cells], c[cells]) for (a, b, c), cells in zip(aims, kept, strict=True)]
+    stacked = [torch.stack(column) for column in zip(*aims, strict=True)]
+    return compute_losses(logits, deltas, *stacked, quality=recipe.quality, box_weight=recipe.box_weight)
+
+
+def match_anchors(boxes: npt.NDArray[np.float32], size: tuple[int, int], recipe: Recipe) -> npt.NDArray[np.int16]:
+    """TrainView.matched of a view of that size, by a settled recipe."""
+    anchors = make_anchors(*size, recipe.anchor_scale, recipe.finest_stride)
+    cells = [rows * columns for rows, columns in level_shapes(*size, recipe.finest_stride)]
+    return assign_anchors(anchors, cells, torch.from_numpy(boxes), recipe.candidates).numpy().astype(np.int16)
 
 
 def choose_batch(views: Sequence[TrainView], count: int, seed: int, step: int) -> list[int]:
@@ -142,6 +149,14 @@ def choose_batch(views: Sequence[TrainView], count: int, seed: int, step: int) -
     return [int(rng.choice(of_image[images[int(number)]])) for number in chosen]
 
 
+def _choose_corners(
+    batch: Sequence[TrainView], window: tuple[int, int] | None, seed: int, step: int
+) -> list[tuple[int, int]]:
+    if window is None:
+        return []
+    return [choose_corner(view.boxes, view.size, window, [seed, step, place]) for place, view in enumerate(batch)]
+
+
 def schedule_rate(step: int, steps: int, warmup_fraction: float) -> float:
     """One cycle, as a fraction of the peak: linear from 0.04 to 1, then a half cosine to 0.001."""
     warmup = max(1, round(steps * warmup_fraction))
@@ -151,10 +166,14 @@ def schedule_rate(step: int, steps: int, warmup_fraction: float) -> float:
     return 0.001 + 0.999 * (1 + math.cos(math.pi * done)) / 2
 
 
-def _build_detector(recipe: Recipe, inputs: tuple[int, ...], classes: int, seed: int) -> Detector:
-    with torch.random.fork_rng(devices=[]):
+def _build_detector(spec: HeadSpec, channels: tuple[int, ...], classes: int, seed: int) -> Detector:
+    # The generator is the process's; trainings of one run start at the same time.
+    with _GENERATOR, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Detector(inputs, recipe.pyramid_channels, recipe.tower_depth, classes)
+        detector = spec.build_detector(channels, classes)
+    # Channels last: a fifth less time in convolutions.
+    detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's own stubs
+    return detector
 
 
 def _parameter_groups(detector: Detector, weight_decay: float) -> list[dict[str, object]]:
@@ -164,9 +183,17 @@ def _parameter_groups(detector: Detector, weight_decay: float) -> list[dict[str,
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def _stack_features(batch: list[Features]) -> list[Tensor]:
-    """[view][level] (C, h, w) fp16 -> [level] (N, C, h, w) float."""
-    return [torch.from_numpy(np.stack(level).astype(np.float32)) for level in zip(*batch, strict=True)]
+def _stack_features(
+    batch: list[Features], window: tuple[int, int] | None, corners: Sequence[tuple[int, int]]
+) -> list[Tensor]:
+    """[view][level] (C, h, w) fp16 -> [level] (N, C, h, w) float, of the first level the windows."""
+    if window:
+        batch = [
+            [features[0][:, row : row + window[0], column : column + window[1]], *features[1:]]
+            for features, (row, column) in zip(batch, corners, strict=True)
+        ]
+    levels = [torch.from_numpy(np.stack(level).astype(np.float32)) for level in zip(*batch, strict=True)]
+    return [level.contiguous(memory_format=torch.channels_last) for level in levels]
 
 
 @torch.no_grad()
@@ -176,44 +203,42 @@ def _average_weights(average: dict[str, Tensor], detector: Detector, step: int, 
         average[name].lerp_(weight, 1 - decay)
 
 
-def _save(
-    path: Path,
-    detector: Detector,
-    optimizer: torch.optim.AdamW,
-    average: dict[str, Tensor],
-    *,
-    fingerprint: str,
-    step: int,
-) -> None:
-    tensors = {}
+def _pack_state(
+    detector: Detector, optimizer: torch.optim.AdamW, average: dict[str, Tensor], *, fingerprint: str, step: int
+) -> bytes:
+    """Everything the loop carries from step to step, and whose it is."""
+    tensors = {
+        "step": torch.tensor(step),
+        "fingerprint": torch.frombuffer(bytearray(fingerprint.encode()), dtype=torch.uint8),
+    }
     for name, weight in detector.named_parameters():
         state = optimizer.state[weight]
         tensors[f"weight.{name}"], tensors[f"average.{name}"] = weight.detach(), average[name]
         if state:
             tensors[f"first.{name}"], tensors[f"second.{name}"] = state["exp_avg"], state["exp_avg_sq"]
-    metadata = {"step": json.dumps(step), "fingerprint": fingerprint}
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata=metadata)
-    partial.replace(path)
+    return save({name: tensor.contiguous() for name, tensor in tensors.items()})
 
 
 def _resume(
-    path: Path, detector: Detector, optimizer: torch.optim.AdamW, average: dict[str, Tensor], fingerprint: str
+    data: bytes, detector: Detector, optimizer: torch.optim.AdamW, average: dict[str, Tensor], fingerprint: str
 ) -> int:
-    """Load everything the loop carries from step to step; return the step to go on with."""
-    with safe_open(path, framework="pt") as stored:
-        metadata = stored.metadata()
-        if metadata.get("fingerprint") != fingerprint:
-            raise CheckpointMismatch(f"{path.name} belongs to another run")
-        step = int(json.loads(metadata["step"]))
+    """Load what _pack_state packed; return the step to go on with."""
+    try:
+        stored = load(data)
+        if bytes(stored["fingerprint"].numpy()) != fingerprint.encode():
+            raise CheckpointMismatch("the checkpoint belongs to another run")
+        step = int(stored["step"])
         with torch.no_grad():
             for name, weight in detector.named_parameters():
-                weight.copy_(stored.get_tensor(f"weight.{name}"))
-                average[name].copy_(stored.get_tensor(f"average.{name}"))
+                weight.copy_(stored[f"weight.{name}"])
+                average[name].copy_(stored[f"average.{name}"])
                 if step:
                     optimizer.state[weight] = {
                         "step": torch.tensor(float(step)),
-                        "exp_avg": stored.get_tensor(f"first.{name}"),
-                        "exp_avg_sq": stored.get_tensor(f"second.{name}"),
+                        # Laid out as the weight is: equal bytes come from equal loops.
+                        "exp_avg": torch.empty_like(weight).copy_(stored[f"first.{name}"]),
+                        "exp_avg_sq": torch.empty_like(weight).copy_(stored[f"second.{name}"]),
                     }
+    except (KeyError, RuntimeError, SafetensorError) as error:
+        raise CheckpointMismatch(f"the checkpoint cannot be read: {error!r}") from error
     return step

@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from training.vision.backbones import Backbone, convert_weights, load_backbone, packaged_weights
+from training.vision.backbones import Backbone, load_backbone, prepare_backbone
 from training.vision.examples import Annotation
 from training.vision.few_shot import Workbench, open_workbench
 from training.vision.recipes import Recipe, find_recipe
@@ -23,7 +23,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    convert_weights("efficientnet_lite0", packaged_weights(), folder)
+    prepare_backbone("efficientnet_lite0", folder)
     return folder
 
 
@@ -41,8 +41,8 @@ def workbench(weights_folder: Path, tmp_path: Path) -> Workbench:
 def tiny() -> Recipe:
     """Seconds of training: one view, a narrow pyramid."""
     return find_recipe(
-        "fast", long_side=128, views=1, pyramid_channels=16, tower_depth=1, steps=6, batch_images=2, checkpoint_steps=2,
-        folds=2,
+        "fast", long_side=128, finest_stride=8, views=1, pyramid_channels=16, tower_depth=1, steps=6, batch_images=2,
+        checkpoint_steps=2, folds=2,
     )  # fmt: skip
 
 

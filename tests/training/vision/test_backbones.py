@@ -17,7 +17,7 @@ from training.vision.backbones import (
 
 def test_features_have_strides_8_16_32(backbone: Backbone) -> None:
     features = backbone.module(torch.zeros(1, 3, 64, 128))
-    assert [tuple(feature.shape) for feature in features] == [(1, 40, 8, 16), (1, 112, 4, 8), (1, 320, 2, 4)]
+    assert [tuple(feature.shape) for feature in features] == [(1, 80, 8, 16), (1, 576, 4, 8), (1, 1088, 2, 4)]
     assert not any(feature.requires_grad for feature in features)
 
 
@@ -76,6 +76,6 @@ def test_folding_equals_convolution_then_norm() -> None:
 
 
 def test_the_registry_names_what_it_builds() -> None:
-    assert EfficientNetLite0.channels == (40, 112, 320)
+    assert EfficientNetLite0.channels == (80, 576, 1088)
     with pytest.raises(KeyError):
         convert_weights("resnet", Path("x"), Path("y"))

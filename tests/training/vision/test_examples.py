@@ -1,9 +1,10 @@
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training.vision.examples import Annotation, BadExample, NothingToLearn, check_examples
+from training.vision.examples import Annotation, BadExample, NothingToLearn, check_examples, read_pixels
 
 GREY = np.full((20, 40, 3), 128, np.uint8)
 
@@ -77,3 +78,13 @@ def test_only_decoded_files_are_read(tmp_path: Path) -> None:
     assert (example.pixels() == GREY).all()
     with pytest.raises(ValueError, match=r"b\.jpg: decode images first"):
         check_examples([tmp_path / "b.jpg"], [annotate(0, 0, 5, 5)], 1)
+
+
+def test_files_are_mapped_and_hashed_in_strips(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (1500, 1001, 3)).astype(np.uint8)  # 4.5 MB: two strips
+    np.save(tmp_path / "large.npy", pixels)
+    assert isinstance(read_pixels(tmp_path / "large.npy").base, np.memmap)
+    annotation = Annotation(np.array([[1, 1, 9, 9]], np.float32), np.array([0]))
+    [mapped] = check_examples([tmp_path / "large.npy"], [annotation], 1)
+    [turned] = check_examples([np.asfortranarray(pixels)], [annotation], 1)
+    assert mapped.sha256 == turned.sha256 == sha256(b"1500x1001:" + pixels.tobytes()).hexdigest()

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from training.vision.examples import Annotation, check_examples
-from training.vision.features import FeatureCache, Features, choose_long_side
+from training.vision.features import FeatureCache, Features, choose_long_side, settle_recipe
+from training.vision.recipes import FAST
 
 
 def make_features(value: float) -> Features:
@@ -75,3 +77,37 @@ def test_the_long_side_gives_small_boxes_their_pixels() -> None:
     assert side(500) == 256
     assert side(2) == 640
     assert side(50, 400, 400, 400, 400) == 256  # the lower quartile is 400
+
+
+def settled(size: tuple[int, int], box: float, **given: object) -> tuple[int, int, int]:
+    examples = check_examples(
+        [np.zeros((*size, 3), np.uint8)], [Annotation(np.array([[0, 0, box, box]], np.float32), np.zeros(1, int))], 1
+    )
+    recipe = settle_recipe(replace(FAST, **given), examples)
+    return recipe.long_side, recipe.finest_stride, recipe.batch_images
+
+
+def test_large_boxes_do_without_the_finest_level() -> None:
+    assert settled((200, 200), 80) == (256, 16, 8)  # 80 of 200 becomes 102 of 256
+    # 38 of 256; 32² + 16² + 8² + 4² cells are 1,360, of which 8,500 have six.
+    assert settled((200, 200), 30) == (256, 8, 6)
+    assert settled((200, 200), 80, finest_stride=8, long_side=128) == (128, 8, 8)
+
+
+def test_large_images_make_small_batches() -> None:
+    # Of 64 × 64 cells a window of 32 × 32; with 32² + 16² + 8² that is 2,368: three of 8,500.
+    assert settled((640, 640), 30) == (512, 8, 3)
+    assert settled((640, 640), 30, window=0) == (512, 8, 2)  # one of 5,440, which is too few
+    # 640 × 192: of 80 · 24 cells 32 · 24, with 40 · 12 + 20 · 6 + 10 · 3 that is 1,398.
+    assert settled((1000, 250), 40) == (640, 8, 6)
+
+
+def test_many_images_are_looked_at_in_fewer_ways() -> None:
+    image, box = np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 30, 30]], np.float32)
+
+    def views(count: int) -> int:
+        annotations = [Annotation(box, np.zeros(1, int))] * count
+        return settle_recipe(FAST, check_examples([image] * count, annotations, 1)).views
+
+    # 500 steps of 8 views are 4,000.
+    assert [views(count) for count in (50, 500, 700, 3000)] == [8, 8, 6, 2]

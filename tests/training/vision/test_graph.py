@@ -14,7 +14,7 @@ from training.vision.detector import Detector, select_detections
 from training.vision.graph import HeadSpec, build_backbone_graph, build_head_graph, merge_graphs
 from training.vision.sessions import FeatureSession, HeadSession, PairedDetector, network_size, open_session
 
-SPEC = HeadSpec(depth=1, anchor_scale=4.0, score_threshold=0.05, nms_iou=0.5)
+SPEC = HeadSpec(finest=8, channels=16, depth=1, anchor_scale=4.0, score_threshold=0.05, nms_iou=0.5)
 FEATURE_TOLERANCE = 1e-3  # features have a deviation of 2 to 6
 RESIZE_TOLERANCE = 2  # of 255: both resize in two passes and round each in its own way; training uses the graph's
 BOX_TOLERANCE = 0.01  # pixels
@@ -53,7 +53,7 @@ def as_arrays(detector: Detector) -> dict[str, npt.NDArray[np.float32]]:
 
 @pytest.fixture(scope="module")
 def heads(backbone: Backbone, detector: Detector) -> HeadSession:
-    return HeadSession(build_head_graph(SPEC, backbone.module.channels, as_arrays(detector)).SerializeToString())
+    return HeadSession(build_head_graph(SPEC, backbone.module.channels).SerializeToString())
 
 
 @pytest.mark.parametrize("size", [(64, 64), (128, 192)])

@@ -5,20 +5,22 @@ import numpy as np
 import pytest
 import torch
 
+from training.vision.checkpoints import Checkpoint, CheckpointMismatch, FolderCheckpoints
+from training.vision.graph import head_spec
 from training.vision.losses import NonFiniteLoss
 from training.vision.recipes import FAST, Recipe, UnknownRecipe, find_recipe
 from training.vision.train import (
-    CheckpointMismatch,
     Stopped,
     TrainView,
     choose_batch,
-    make_targets,
+    match_anchors,
     schedule_rate,
     train_detector,
 )
 
 CHANNELS = (4, 6, 8)
 SIZE = (64, 64)
+FAST_8 = replace(FAST, finest_stride=8)
 
 
 def make_view(image: int, box: list[float] | None = None, size: tuple[int, int] = SIZE) -> TrainView:
@@ -28,15 +30,16 @@ def make_view(image: int, box: list[float] | None = None, size: tuple[int, int] 
         for channels, stride in zip(CHANNELS, (8, 16, 32), strict=True)
     ]
     boxes = np.array([box] if box else [], np.float32).reshape(-1, 4)
-    return TrainView(image, size, boxes, np.zeros(len(boxes), np.int64), lambda: features)
+    matched = match_anchors(boxes, size, FAST_8)
+    return TrainView(image, size, boxes, np.zeros(len(boxes), np.int64), matched, lambda: features)
 
 
 VIEWS = [make_view(0, [8, 8, 40, 40]), make_view(1, [20, 30, 60, 60]), make_view(2)]
 
 
 def train(recipe: Recipe, **kwargs: object) -> dict[str, np.ndarray]:
-    given = {"inputs": CHANNELS, "classes": 1, "seed": 3, "fingerprint": "f", **kwargs}
-    return train_detector(VIEWS, recipe=recipe, **given)
+    given = {"channels": CHANNELS, "classes": 1, "seed": 3, "fingerprint": "f", "spec": head_spec(recipe), **kwargs}
+    return train_detector(given.pop("views", VIEWS), recipe=recipe, **given)
 
 
 def assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
@@ -52,6 +55,21 @@ def test_equal_inputs_give_equal_bytes_and_another_seed_does_not(tiny: Recipe) -
     assert {weight.dtype for weight in first.values()} == {np.dtype(np.float16)}
 
 
+@pytest.mark.parametrize("stop_at", [1, 4])
+def test_windows_resume_bit_for_bit_too(tiny: Recipe, tmp_path: Path, stop_at: int) -> None:
+    views = [make_view(number, [20, 20, 60, 70], size=(128, 192)) for number in range(3)]
+    recipe, seen = replace(tiny, window=64), []
+    checkpoint = Checkpoint(FolderCheckpoints(tmp_path), "run")
+    with pytest.raises(Stopped):
+        train(recipe, views=views, checkpoint=checkpoint, on_progress=lambda step, *_: seen.append(step),
+              should_stop=lambda: len(seen) == stop_at)  # fmt: skip
+    assert_same(train(recipe, views=views, checkpoint=checkpoint), train(recipe, views=views))
+    assert any(
+        a.tobytes() != b.tobytes()
+        for a, b in zip(train(recipe, views=views).values(), train(tiny, views=views).values(), strict=True)
+    )
+
+
 def test_training_does_not_touch_the_global_generator(tiny: Recipe) -> None:
     torch.manual_seed(11)
     expected = torch.rand(1)
@@ -63,7 +81,7 @@ def test_training_does_not_touch_the_global_generator(tiny: Recipe) -> None:
 @pytest.mark.parametrize("stop_at", [0, 1, 3, 5])
 def test_a_stopped_run_resumes_bit_for_bit(tiny: Recipe, tmp_path: Path, stop_at: int) -> None:
     seen: list[int] = []
-    checkpoint = tmp_path / "run.safetensors"
+    checkpoint = Checkpoint(FolderCheckpoints(tmp_path), "run")
     with pytest.raises(Stopped) as caught:
         train(
             tiny, checkpoint=checkpoint, on_progress=lambda step, total, losses: seen.append(step),
@@ -76,7 +94,7 @@ def test_a_stopped_run_resumes_bit_for_bit(tiny: Recipe, tmp_path: Path, stop_at
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny: Recipe, tmp_path: Path) -> None:
-    checkpoint, seen = tmp_path / "run.safetensors", []
+    checkpoint, seen = Checkpoint(FolderCheckpoints(tmp_path), "run"), []
 
     def die(step: int, total: int, losses: dict[str, float]) -> None:
         if step == 5:
@@ -91,7 +109,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tiny: Recipe, tmp_path: P
 
 
 def test_a_finished_run_is_not_repeated(tiny: Recipe, tmp_path: Path) -> None:
-    checkpoint, seen = tmp_path / "run.safetensors", []
+    checkpoint, seen = Checkpoint(FolderCheckpoints(tmp_path), "run"), []
     first = train(tiny, checkpoint=checkpoint)
     again = train(tiny, checkpoint=checkpoint, on_progress=lambda *report: seen.append(report))
     assert seen == []
@@ -99,9 +117,14 @@ def test_a_finished_run_is_not_repeated(tiny: Recipe, tmp_path: Path) -> None:
 
 
 def test_another_runs_checkpoint_is_refused(tiny: Recipe, tmp_path: Path) -> None:
-    train(tiny, checkpoint=tmp_path / "run.safetensors")
-    with pytest.raises(CheckpointMismatch, match=r"run\.safetensors belongs to another run"):
-        train(tiny, checkpoint=tmp_path / "run.safetensors", fingerprint="g")
+    checkpoint = Checkpoint(FolderCheckpoints(tmp_path), "run")
+    train(tiny, checkpoint=checkpoint)
+    with pytest.raises(CheckpointMismatch, match="belongs to another run"):
+        train(tiny, checkpoint=checkpoint, fingerprint="g")
+    assert_same(train(tiny, checkpoint=checkpoint.renewed()), train(tiny))
+    checkpoint.save(1, b"no safetensors")
+    with pytest.raises(CheckpointMismatch, match="cannot be read"):
+        train(tiny, checkpoint=checkpoint)
 
 
 def test_progress_names_the_losses(tiny: Recipe) -> None:
@@ -125,13 +148,12 @@ def test_a_tiny_model_learns_its_views(tiny: Recipe) -> None:
     assert totals[-1] < 0.35 * totals[0]
 
 
-def test_targets_say_class_and_box_of_the_positives(tiny: Recipe) -> None:
-    targets = make_targets(VIEWS[0], tiny)
-    positive = targets.labels >= 0
+def test_targets_say_class_and_box_of_the_positives() -> None:
+    labels, boxes = VIEWS[0].targets()
     # 8..40 is the anchor of side 32 around 24, 24: rows and columns 2 and 3 of stride 8 share its centre.
-    assert torch.nonzero(positive).flatten().tolist() == [18, 19, 26, 27]
-    assert targets.boxes[18].tolist() == [8, 8, 40, 40]
-    assert (make_targets(VIEWS[2], tiny).labels == -1).all()
+    assert torch.nonzero(labels >= 0).flatten().tolist() == [18, 19, 26, 27]
+    assert boxes[18].tolist() == [8, 8, 40, 40]
+    assert (VIEWS[2].targets()[0] == -1).all()
 
 
 def test_a_batch_is_of_one_size_and_different_images() -> None:

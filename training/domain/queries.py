@@ -1,0 +1,51 @@
+"""Reads of the current tenant's runs and models. The doors for ids that users supply."""
+
+import uuid
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from projects.domain.queries import project_named
+from tenants.refusals import NotFound
+from training.models import Evaluation, Model, Run
+
+
+def runs(project_id: uuid.UUID) -> QuerySet[Run]:
+    """The project's runs with their jobs, and as `model_id` what each published. Raises NotFound."""
+    return _with_outcome(Run.objects.filter(project=project_named(project_id))).defer("checkpoints", "curve")
+
+
+def run_named(run_id: uuid.UUID) -> Run:
+    """Raises NotFound when it, or its project, is missing, deleted, or another tenant's."""
+    run = _with_outcome(Run.objects.filter(id=run_id, project__deleted_at=None)).select_related("snapshot").first()
+    if run is None:
+        raise NotFound
+    return run
+
+
+def models(project_id: uuid.UUID) -> QuerySet[Model]:
+    """The project's models with their evaluations. Raises NotFound."""
+    found = Model.objects.filter(project=project_named(project_id))
+    return found.defer("lineage").prefetch_related("evaluations")
+
+
+def model_named(model_id: uuid.UUID) -> Model:
+    """Raises NotFound when it, or its project, is missing, deleted, or another tenant's."""
+    rows = Model.objects.filter(id=model_id, project__deleted_at=None).select_related("snapshot")
+    model = rows.prefetch_related("evaluations").first()
+    if model is None:
+        raise NotFound
+    return model
+
+
+def evaluation_of(model: Model) -> Evaluation | None:
+    """The model's evaluation on the snapshot that it learnt from."""
+    for evaluation in model.evaluations.all():
+        if evaluation.snapshot_id == model.snapshot_id:
+            return evaluation
+    return None
+
+
+def _with_outcome(rows: QuerySet[Run]) -> QuerySet[Run]:
+    published = Model.objects.filter(run_id=OuterRef("id"))
+    jobs = rows.select_related("job").defer("job__spec", "job__traceback")
+    return jobs.annotate(model_id=Subquery(published.values("id")[:1]))
