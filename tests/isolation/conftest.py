@@ -17,8 +17,13 @@ from django.db import connections
 from django.test import override_settings
 from psycopg2 import extensions
 
+from fleet.domain import hosting
+from fleet.domain.detectors import Graphs
+from fleet.domain.hosting import Hosting
+from tests.heads import shared_graphs
 from tests.isolation.guards import Guards, disable_manager, disable_row_security
 from tests.isolation.world import World, furnish, stock
+from workers.children.pixel_pool import PixelPool
 
 # By database, for putting it back.
 _superusers: dict[str, extensions.connection] = {}
@@ -57,6 +62,22 @@ def world(furnished: Furnished, django_db_blocker: Any) -> Iterator[World]:
     _put_back(furnished.guarded)
     with django_db_blocker.unblock(), _entered(furnished.guarded):
         yield furnished.world
+
+
+@pytest.fixture(scope="session")
+def opened() -> Iterator[Hosting]:
+    """Shared graphs and decode children, opened once."""
+    made = Hosting(PixelPool(), Graphs(shared_graphs(), threads=1), cache_bytes=0, slots=1)
+    yield made
+    made.pool.close()
+
+
+@pytest.fixture(autouse=True)
+def _serving(opened: Hosting, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions are made in the tests' own process, with no model loaded yet."""
+    settings.SERVES_PREDICTIONS = True
+    made = Hosting(opened.pool, opened.graphs, cache_bytes=50_000_000, slots=2)
+    monkeypatch.setattr(hosting, "hosting", lambda: made)
 
 
 @pytest.fixture

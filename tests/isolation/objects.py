@@ -12,17 +12,30 @@ from botocore.exceptions import ClientError
 from django.conf import settings
 
 from projects.domain.images import image_key
+from projects.domain.manifests import coco_key, manifest_key
 from tenants import s3
 from tenants.storage import TenantStorage
-from tests.isolation.world import World
+from tests.isolation.world import World, kept_bytes
+from training.domain.artifacts import artifact_key, checkpoint_key
 
 BUCKET = "myriad"
-STORED = hashlib.sha256(b"acme stored").hexdigest()
+STORED = hashlib.sha256(kept_bytes("acme", "stored")).hexdigest()
+EXPORTED = artifact_key(hashlib.sha256(b"acme onnx").hexdigest())
+CHECKPOINT = checkpoint_key(run_id=uuid.UUID(int=1), token=1, name="final", step=100)
 Probe = Callable[[Any, str, str], Any]
 
 # (client, another's prefix, own prefix) → a call that must be refused.
 PROBES: dict[str, Probe] = {
     "get": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + image_key(STORED)),
+    "get a manifest": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + manifest_key(STORED)),
+    "get an export": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + coco_key(STORED)),
+    "plant a manifest": lambda s3, theirs, _: s3.put_object(
+        Bucket=BUCKET, Key=theirs + manifest_key(STORED), Body=b"x"
+    ),
+    "get a model": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + EXPORTED),
+    "plant a model": lambda s3, theirs, _: s3.put_object(Bucket=BUCKET, Key=theirs + EXPORTED, Body=b"x"),
+    "plant a checkpoint": lambda s3, theirs, _: s3.put_object(Bucket=BUCKET, Key=theirs + CHECKPOINT, Body=b"x"),
+    "list checkpoints": lambda s3, theirs, _: s3.list_objects_v2(Bucket=BUCKET, Prefix=theirs + "checkpoints/"),
     "head": lambda s3, theirs, _: s3.head_object(Bucket=BUCKET, Key=theirs + image_key(STORED)),
     "put": lambda s3, theirs, _: s3.put_object(Bucket=BUCKET, Key=theirs + "incoming/x", Body=b"x"),
     "overwrite": lambda s3, theirs, _: s3.put_object(Bucket=BUCKET, Key=theirs + image_key(STORED), Body=b"x"),

@@ -70,7 +70,9 @@ class Row:
 
 OPENS_NEW = "writes a new row of the asking tenant's and reads none but the asking member's seat"
 WITHIN_PROJECT = "looks only among the rows of the project in the path, which is the caller's own"
+WITHIN_IMAGE = "looks only among the versions of the image in the path, which is the caller's own"
 FRESH = {"files": [item("fresh")]}
+OTHERS_KEY = "writes a row that names the other tenant's project, which the composite key refuses"
 QUOTA = "asks for the tenant's one quota row, and finds more"
 
 ROWS = [
@@ -149,6 +151,67 @@ ROWS = [
     Row("DELETE", "images/{image}", owner=204, viewer=403, breaks=QUOTA),
     Row("GET", "images/{image}/file", owner=302, viewer=302),
     Row("GET", "images/{image}/thumbnail", owner=302, viewer=302),
+    Row(
+        "POST",
+        "projects/{project}/annotations",
+        {"annotations": [{"image": "{image}", "boxes": []}]},
+        viewer=403,
+        breaks="writes a version of the other tenant's image, which the composite key refuses",
+    ),
+    Row(
+        "POST",
+        "projects/{own.project}/annotations",
+        {"annotations": [{"image": "{image}", "boxes": []}]},
+        viewer=403,
+        stranger=200,
+        holds=WITHIN_PROJECT,
+    ),
+    Row(
+        "POST",
+        "projects/{own.project}/annotations",
+        {"annotations": [{"image": "{own.image}", "boxes": [{"class": "{label}", "bbox": [1, 2, 3, 4]}]}]},
+        viewer=403,
+        stranger=200,
+        holds=WITHIN_PROJECT,
+    ),
+    Row("GET", "images/{image}/annotations"),
+    Row("GET", "images/{own.image}/annotations?cursor={p:tenant}", lists="annotation", holds=WITHIN_IMAGE),
+    Row("GET", "annotations/{annotation}"),
+    Row("GET", "projects/{project}/statistics"),
+    Row("GET", "projects/{project}/snapshots"),
+    Row("GET", "projects/{own.project}/snapshots?cursor={p:tenant}", lists="snapshot", holds=WITHIN_PROJECT),
+    Row("POST", "projects/{project}/snapshots", {"note": "fresh"}, 202, 403, breaks=OTHERS_KEY),
+    Row("GET", "snapshots/{snapshot}"),
+    Row("GET", "snapshots/{snapshot}/diff?against={snapshot}"),
+    Row("GET", "snapshots/{own.snapshot}/diff?against={snapshot}"),
+    Row("GET", "snapshots/{snapshot}/manifest", owner=302, viewer=302),
+    Row("GET", "snapshots/{snapshot}/coco", owner=302, viewer=302),
+    # training/
+    Row("GET", "projects/{project}/runs"),
+    Row("GET", "projects/{own.project}/runs?cursor={p:tenant}", lists="run", holds=WITHIN_PROJECT),
+    Row("POST", "projects/{project}/runs", {"snapshot": "{snapshot}"}, 202, 403, breaks=OTHERS_KEY),
+    Row("POST", "projects/{own.project}/runs", {"snapshot": "{snapshot}"}, 202, 403, holds=WITHIN_PROJECT),
+    Row("GET", "runs/{run}"),
+    Row("POST", "runs/{waiting}/cancel", viewer=403),
+    Row("GET", "projects/{project}/models"),
+    Row("GET", "projects/{own.project}/models?cursor={p:tenant}", lists="model", holds=WITHIN_PROJECT),
+    Row("GET", "models/{model}"),
+    Row("GET", "models/{model}/predictions", owner=302, viewer=302),
+    Row("GET", "models/{model}/compare?with={model}"),
+    Row("GET", "models/{own.model}/compare?with={model}"),
+    Row("POST", "models/{plain}/export", owner=202, viewer=403),
+    Row("GET", "models/{model}/export/onnx", owner=302, viewer=302),
+    Row("GET", "models/{model}/export/manifest", owner=302, viewer=302),
+    # fleet/
+    Row("POST", "models/{model}/promote", viewer=403),
+    Row("POST", "models/{plain}/promote", None, 201, 403, breaks=OTHERS_KEY),
+    Row("GET", "projects/{project}/promotions"),
+    Row("GET", "projects/{own.project}/promotions?cursor={p:tenant}", lists="promotion", holds=WITHIN_PROJECT),
+    Row("POST", "models/{model}/predict", {"image": "{own.image}"}, viewer=403),
+    Row("POST", "models/{model}/predict", {}, viewer=403, file=True),
+    Row("POST", "models/{own.model}/predict", {"image": "{image}"}, viewer=403),
+    Row("POST", "projects/{project}/predict", {"image": "{own.image}"}, viewer=403),
+    Row("POST", "projects/{own.project}/predict", {"image": "{image}"}, viewer=403),
     # workers/
     Row("GET", "jobs", lists="job"),
     Row("GET", "jobs?cursor={p:tenant}&kind=ingest&state=PENDING", lists="job"),

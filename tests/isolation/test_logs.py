@@ -140,7 +140,7 @@ def everything_kept(superuser: Any) -> str:
         tables = [name for (name,) in cursor.fetchall()]
         rows = []
         for table in tables:
-            cursor.execute(f"SELECT to_jsonb(x)::text FROM {table} x")
+            cursor.execute(f"SELECT to_jsonb(it)::text FROM {table} it")
             rows += [text for (text,) in cursor.fetchall()]
     return "\n".join(rows)
 

@@ -26,6 +26,17 @@ MADE_ALIKE: dict[str, tuple[Any, ...]] = {
         f"{PROJECT}/images/register",
         *({"files": [item("fresh", classes=[name])]} for name in ("Acme dent", "Other dent")),
     ),
+    "an image's name": (
+        f"{PROJECT}/annotations",
+        *({"annotations": [{"filename": name, "boxes": []}]} for name in ("acme ready.png", "new.png")),
+    ),
+    "a class of a box": (
+        f"{PROJECT}/annotations",
+        *(
+            {"annotations": [{"filename": "bolt ready.png", "boxes": [{"class": name, "bbox": [1, 2, 3, 4]}]}]}
+            for name in ("Acme dent", "Other dent")
+        ),
+    ),
     "a member's address": (
         "invitations",
         *({"email": f"{who}@acme.example", "role": Role.VIEWER} for who in ("alice", "new")),

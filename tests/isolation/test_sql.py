@@ -55,7 +55,7 @@ def test_rows_of_another_tenant_are_neither_changed_nor_removed(table: str, worl
 def row_like(table: str, owner: uuid.UUID, **changes: str) -> str:
     """One of a tenant's rows as JSON, with another id."""
     with connections["maint"].cursor() as cursor:
-        sql = f"SELECT (to_jsonb(x) || %s::jsonb)::text FROM {table} x WHERE tenant_id = %s ORDER BY id LIMIT 1"
+        sql = f"SELECT (to_jsonb(it) || %s::jsonb)::text FROM {table} it WHERE tenant_id = %s ORDER BY id LIMIT 1"
         cursor.execute(sql, [json.dumps({"id": str(uuid.uuid4()), **changes}), owner])
         text: str = cursor.fetchone()[0]
         return text
@@ -96,8 +96,9 @@ def test_the_same_id_and_name_in_two_tenants_is_no_conflict(world: World) -> Non
     project = all_rows("projects_project", world.acme.tenant)[0]
     with tenant_scope(world.bolt.tenant):
         inserted = run(
-            "INSERT INTO projects_project (id, tenant_id, name, kind, description, image_count, created_at)"
-            " VALUES (%s, %s, %s, 'DETECTION', '', 0, now())",
+            "INSERT INTO projects_project"
+            " (id, tenant_id, name, kind, description, image_count, labelled_count, created_at)"
+            " VALUES (%s, %s, %s, 'DETECTION', '', 0, 0, now())",
             [project["id"], world.bolt.tenant, project["name"]],
         )
     assert inserted == 1

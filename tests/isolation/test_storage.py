@@ -13,7 +13,7 @@ from tenants import s3 as s3_door
 from tenants import storage
 from tenants.storage import ObjectMissing, StorageUnavailable, TenantStorage
 from tests.isolation.objects import BUCKET, PROBES, STORED, Probe, acmes_objects, client, refused, session
-from tests.isolation.world import World
+from tests.isolation.world import World, kept_bytes
 
 ALL_PROBES = pytest.mark.parametrize("probe", [pytest.param(probe, id=name) for name, probe in PROBES.items()])
 
@@ -29,7 +29,18 @@ def test_one_tenants_credentials_do_not_reach_anothers_objects(probe: Probe, wor
 def test_the_same_calls_within_the_own_prefix_pass(world: World) -> None:
     """So the refusals above are about whose prefix it is."""
     s3, own = client(world.acme.tenant), f"t/{world.acme.tenant}/"
-    for name in ("get", "put", "copy out", "copy a part out", "list", "begin an upload in parts"):
+    for name in (
+        "get",
+        "get a manifest",
+        "get an export",
+        "get a model",
+        "list checkpoints",
+        "put",
+        "copy out",
+        "copy a part out",
+        "list",
+        "begin an upload in parts",
+    ):
         PROBES[name](s3, own, own)
     s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": own + "incoming/x"}, {"Key": own + "incoming/loot"}]})
 
@@ -110,7 +121,7 @@ def test_the_door_puts_every_key_below_its_own_tenant(world: World, tmp_path: Pa
 def test_equal_bytes_of_two_tenants_are_two_objects(world: World, tmp_path: Path) -> None:
     """Content addresses do not tell one tenant what another has stored."""
     copy = tmp_path / "copy"
-    copy.write_bytes(b"acme stored")
+    copy.write_bytes(kept_bytes("acme", "stored"))
     bolts = TenantStorage(world.bolt.tenant)
     with pytest.raises(ObjectMissing):
         bolts.download(image_key(STORED), tmp_path / "loot", max_bytes=100)

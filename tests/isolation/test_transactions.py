@@ -21,6 +21,7 @@ from tests.isolation.observing import ask
 from tests.isolation.rows import ROWS
 from tests.isolation.working import dispatched, done
 from tests.isolation.world import World, item
+from training.domain.computing import Computation
 from workers.domain import execution
 
 TRAFFIC: dict[str, Callable[[TenantStorage, Path], Any]] = {
@@ -57,12 +58,24 @@ def _decode(context: JobContext) -> dict[str, Any]:
         return {"decoded": context.children.decoder.decode([])}
 
 
+def _read_pixels(context: JobContext) -> dict[str, Any]:
+    with context.publishing():
+        return {"read": context.children.decoder.read_pixels([], out_dir=context.scratch)}
+
+
+def _compute(context: JobContext) -> dict[str, Any]:
+    asked = Computation("ping", "run", context.token, context.tenant_id, {})
+    with context.publishing():
+        context.children.engine.compute(asked, on_report=print, on_part=print, should_stop=context.should_stop)
+    return {}
+
+
 def _store(context: JobContext) -> dict[str, Any]:
     with context.publishing():
         return {"storage": TenantStorage(context.tenant_id).prefix}
 
 
-@pytest.mark.parametrize("handler", [_decode, _store])
+@pytest.mark.parametrize("handler", [_decode, _read_pixels, _compute, _store])
 def test_a_handler_that_does_slow_work_in_its_scope_fails(
     handler: Callable[[JobContext], dict[str, Any]], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,7 +136,9 @@ def test_the_watch_sees_an_open_transaction(watch: Watch, world: World) -> None:
     assert (watch.seen, watch.open) == (["s3", "s3", "child"], ["s3", "child"])
 
 
-WITH_S3 = [row for row in ROWS if "/uploads" in row.path or row.file or row.path.endswith(("/file", "/thumbnail"))]
+WITH_S3 = [
+    row for row in ROWS if "/uploads" in row.path or row.file or row.path.endswith(("/file", "/thumbnail", "/predict"))
+]
 
 
 @pytest.mark.parametrize("row", WITH_S3, ids=str)

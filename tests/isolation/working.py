@@ -41,10 +41,10 @@ def done(job_id: uuid.UUID, owner: Holdings) -> Job:
         return Job.objects.get(id=job_id)
 
 
-def lease_of(holdings: Holdings) -> Lease:
-    """A worker's hold on the tenant's job that waits."""
+def lease_of(holdings: Holdings, job: str = "job") -> Lease:
+    """A worker's hold on that of the tenant's jobs that wait."""
     while (claimed := dispatching.claim(pool="cpu", short_only=False)) is not None:
-        if claimed == holdings.job:
+        if claimed == getattr(holdings, job):
             lease = leases.take_lease(job_id=claimed, worker="isolation")
             assert lease is not None
             return lease

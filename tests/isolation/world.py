@@ -17,11 +17,14 @@ from django.db import connections
 from django.db.models import Model
 from PIL import Image as Picture
 
+from fleet.domain.promotions import promote_model
 from projects.domain.classes import create_class
 from projects.domain.images import image_key, thumbnail_key
 from projects.domain.ingest import INGEST, incoming_key
+from projects.domain.manifests import coco_key, manifest_key
 from projects.domain.projects import create_project
 from projects.domain.registration import register_images
+from projects.domain.snapshots import create_snapshot
 from projects.models import Image
 from tenants import jobs
 from tenants.domain.invitations import accept_invitation, invite
@@ -31,6 +34,10 @@ from tenants.models import AuditEvent, IdempotencyRecord, Quota, Role, Tenant, T
 from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
 from tests.cast import PASSWORD, Cast, Person, assemble
+from tests.heads import make_artifacts, shared_graphs
+from tests.isolation.labels import annotated, frozen
+from tests.isolation.trainings import trainings
+from tests.serving import publish_model
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,17 @@ class Holdings:
     awaiting: uuid.UUID  # AWAITING; its bytes have arrived, nobody said so yet
     arrived: uuid.UUID  # ARRIVED; `job` will ingest it
     job: uuid.UUID  # PENDING
+    annotation: uuid.UUID  # of the image, accepted, with a box of the class
+    snapshot: uuid.UUID  # READY, of that annotation, with its objects
+    building: uuid.UUID  # a snapshot that `freezing` will make
+    freezing: uuid.UUID  # PENDING
+    run: uuid.UUID  # of the snapshot's data, done
+    model: uuid.UUID  # what the run published, with its files
+    promotion: uuid.UUID  # of the model: it answers for the project
+    plain: uuid.UUID  # a model that `exporting` will export
+    exporting: uuid.UUID  # PENDING
+    waiting: uuid.UUID  # a run that `training` will compute
+    training: uuid.UUID  # PENDING
     audit: uuid.UUID
     quota: uuid.UUID
     queue: uuid.UUID
@@ -109,12 +127,26 @@ def _tenant(owner: Person, name: str, tokens: dict[uuid.UUID, str]) -> dict[str,
         )
         Image.objects.filter(id=arrived).update(status=Image.Status.ARRIVED, job=job)
         _make_ready(image, word)
+        annotation = annotated(image, label=label.id, by=by)
+        snapshot, files = frozen(project, by=by)
+        building = create_snapshot(project_id=project.id, by=by, note=f"{word} again")
     storage = TenantStorage(tenant_id)
-    for part, key_of in (("stored", image_key), ("thumbnail", thumbnail_key)):
-        data = f"{word} {part}".encode()
+    for place, data in files.items():
+        storage.put(place, data, content_type="application/json")
+    kept = (("stored", image_key), ("thumbnail", thumbnail_key), ("stored", manifest_key), ("stored", coco_key))
+    for part, key_of in kept:
+        data = kept_bytes(word, part)
         storage.put(key_of(hashlib.sha256(data).hexdigest()), data, content_type="image/png")
     stock(tenant_id, word, awaiting=awaiting, arrived=arrived)
+    graphs = shared_graphs()
+    artifacts = make_artifacts(graphs, seed=len(tokens))  # other bytes in each tenant
+    model = publish_model(owner, str(project.id), graphs, artifacts, names=(f"{word} dent", f"{word} burr"))
+    with tenant_scope(tenant_id):
+        promotion, _ = promote_model(model_id=model.id, by=by)
     ids = {"project": project.id, "label": label.id, "image": image, "awaiting": awaiting, "arrived": arrived}
+    ids |= {"annotation": annotation.id, "snapshot": snapshot.id, "building": building.id, "freezing": building.job_id}
+    ids |= {"run": model.run_id, "model": model.id, "promotion": promotion.id}
+    ids |= trainings(owner, model, artifacts, word=word)
     return ids | {"job": job.id, "member": worker.member.id, "invitation": invitation.id, "key": key.id}
 
 
@@ -133,6 +165,11 @@ def _settled(owner: Person, ids: dict[str, uuid.UUID], newest: str) -> Holdings:
             idempotency=IdempotencyRecord.objects.get().id,
             newest=uuid.UUID(made.json()["id"]),
         )
+
+
+def kept_bytes(word: str, part: str) -> bytes:
+    """What stands in S3 of a tenant's READY image: a picture, and something for its thumbnail."""
+    return picture(f"{word} stored") if part == "stored" else f"{word} {part}".encode()
 
 
 def picture(text: str) -> bytes:
@@ -157,7 +194,7 @@ def item(text: str, **more: Any) -> dict[str, Any]:
 
 
 def _make_ready(image_id: uuid.UUID, word: str) -> None:
-    stored, thumbnail = (hashlib.sha256(f"{word} {part}".encode()).hexdigest() for part in ("stored", "thumbnail"))
+    stored, thumbnail = (hashlib.sha256(kept_bytes(word, part)).hexdigest() for part in ("stored", "thumbnail"))
     Image.objects.filter(id=image_id).update(
         status=Image.Status.READY,
         stored_sha256=stored,
@@ -188,7 +225,9 @@ def tenant_tables() -> dict[str, str]:
 def marks(acme: Holdings, bolt: Holdings) -> frozenset[str]:
     """Ids, hashes and prefixes of all Acme's rows, as texts."""
     held = {acme: set[str](), bolt: set[str]()}
-    columns = ("id", "sha256", "stored_sha256", "thumbnail_sha256", "prefix", "user_id", "slug")
+    hashes = ("sha256", "stored_sha256", "thumbnail_sha256", "manifest_sha256", "coco_sha256")
+    hashes += ("weights_sha256", "description_sha256", "parity_sha256", "predictions_sha256")
+    columns = ("id", *hashes, "prefix", "user_id", "slug")
     models: list[type[Model]] = [*tenant_models(), Tenant]
     for model in models:
         named = [field.column for field in model._meta.fields if field.column in columns]
@@ -211,7 +250,7 @@ def state_of(tenant_id: uuid.UUID) -> str:
     """A hash over all of a tenant's rows. Alike before and after: nothing was written."""
     rows = " UNION ALL ".join(
         # A key notes by itself when it was last used.
-        f"SELECT '{table}' || (to_jsonb(x) - 'last_used_at')::text AS line FROM {table} x WHERE {column} = %(tenant)s"
+        f"SELECT '{table}' || (to_jsonb(it) - 'last_used_at')::text AS line FROM {table} it WHERE {column} = %(tenant)s"
         for table, column in tenant_tables().items()
     )
     with connections["maint"].cursor() as cursor:
