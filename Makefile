@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 CONSTRAINTS ?= constraints/cpu.txt
 # More arguments for pytest, the demo or a benchmark.
 ARGS ?=
-BENCHMARKS ?= api_scale upload
+BENCHMARKS ?= api_scale upload serve_many
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -30,7 +30,7 @@ $(INSTALLED): pyproject.toml clients/sdk/pyproject.toml $(CONSTRAINTS)
 		-e '.[local,worker,dev]' -e clients/sdk
 	@touch $@
 
-up: $(INSTALLED) ## start PostgreSQL, broker, S3, web, dispatcher and worker, until Ctrl-C
+up: $(INSTALLED) ## start PostgreSQL, broker, S3, web, prediction, dispatcher and worker, until Ctrl-C
 	@exec $(BIN)/python -m deploy.local up $(ARGS)
 
 test: $(INSTALLED) ## all tests

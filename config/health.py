@@ -1,6 +1,7 @@
 """Whether this process is up (`/healthz`) and the parts it needs answer (`/readyz`)."""
 
 import logging
+import urllib.request
 from collections.abc import Callable
 
 import redis
@@ -22,7 +23,8 @@ def live(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """Asks the database, the broker and S3. 503 when one of these does not answer.
 
-    Dispatcher and workers are reported, not required: without them requests are still taken, and jobs wait.
+    Dispatcher, workers and the prediction process are reported, not required: without them requests are still taken,
+    jobs wait, and predictions alone are refused.
     """
     parts = {"database": _answers(_database), "broker": _answers(_broker), "storage": _answers(storage.answers)}
     well = all(parts.values())
@@ -30,13 +32,15 @@ def ready(request: HttpRequest) -> JsonResponse:
     if parts["database"]:
         body["dispatcher"] = "ok" if queries.dispatcher_is_alive() else "down"
         body["workers"] = queries.live_worker_count()
+    if settings.PREDICT_URL and not settings.SERVES_PREDICTIONS:
+        body["predictions"] = "ok" if _answers(_predictions) else "down"
     return JsonResponse(body, status=200 if well else 503)
 
 
 def _answers(ask: Callable[[], bool]) -> bool:
     try:
         return ask()
-    except (DatabaseError, redis.RedisError, storage.StorageUnavailable) as error:
+    except (DatabaseError, redis.RedisError, storage.StorageUnavailable, OSError) as error:
         logger.warning("not ready: %s", type(error).__name__)
         return False
 
@@ -50,3 +54,9 @@ def _database() -> bool:
 def _broker() -> bool:
     with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
         return bool(client.ping())
+
+
+def _predictions() -> bool:
+    address = f"{settings.PREDICT_URL}/healthz"
+    with urllib.request.urlopen(address, timeout=1) as answer:  # noqa: S310 - an address of our own settings
+        return bool(answer.status == 200)

@@ -1,4 +1,4 @@
-"""`python -m deploy.local up`: PostgreSQL, Valkey, S3, web, dispatcher and worker, until Ctrl-C.
+"""`python -m deploy.local up`: PostgreSQL, Valkey, S3, web, prediction, dispatcher and worker, until Ctrl-C.
 
 `DATABASE_URL`, `REDIS_URL` and `S3_ENDPOINT_URL` in the environment replace an engine each. Data, logs and
 addresses are under `.local/` (another folder: `MYRIAD_LOCAL_DIR`). Exit code 0 after a stop that was asked

@@ -35,6 +35,7 @@ class Addresses:
     secret_key: str = ""
     allowed_hosts: str = ""
     public_url: str = ""
+    predict_url: str = ""
 
     def env(self) -> dict[str, str]:
         values = {field.name.upper(): str(getattr(self, field.name)) for field in fields(self)}

@@ -11,7 +11,7 @@ worker_class = "gthread"
 workers = int(os.environ.get("WEB_PROCESSES", "2"))
 threads = int(os.environ.get("WEB_THREADS", "4"))
 # The parent imports, the children share its pages until they write to them.
-preload_app = True
+preload_app = os.environ.get("WEB_PRELOAD", "1") == "1"
 timeout = 60
 graceful_timeout = 3
 keepalive = 15

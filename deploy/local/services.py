@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from deploy.local.addresses import without_privileges
 from deploy.local.ports import HOST
@@ -17,6 +18,9 @@ from deploy.local.process import Command
 ROOT = Path(__file__).resolve().parents[2]
 Readiness = dict[str, Any]
 WORKER_NICE = 19
+# One process, so that models' weights are kept once; it imports for itself, because onnxruntime's threads do not
+# survive a fork.
+SERVING = {"WEB_PROCESSES": "1", "WEB_THREADS": "8", "WEB_PRELOAD": "0"}
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,16 @@ def services(env: Mapping[str, str], *, port: int) -> list[Service]:
     """In the order of their start; they stop in the reverse one, so that the worker drains first."""
     env = without_privileges(env)
     slots, pool = env.get("WORKER_SLOTS", "2"), env.get("WORKER_POOL", "cpu")
-    web = ["-m", "gunicorn", "-c", "deploy/local/gunicorn_conf.py", "--bind", f"{HOST}:{port}", "config.wsgi"]
+    gunicorn = ["-m", "gunicorn", "-c", "deploy/local/gunicorn_conf.py", "--bind"]
+    web = [*gunicorn, f"{HOST}:{port}", "config.wsgi"]
+    predict = [*gunicorn, urlsplit(env.get("PREDICT_URL", "")).netloc, "config.serving_wsgi"]
     worker = ["-W", "ignore:You're running the worker with superuser", "-m", "celery", "--quiet"]
     worker += ["-A", "config.celery", "worker", "--pool", "threads", "--concurrency", slots]
     worker += ["--queues", f"pool.{pool}", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     return [
         # gunicorn's own processes see for themselves when it is gone; a SIGTERM lets it end them at once.
         Service("web", _python(web, env, death_signal=signal.SIGTERM), _web_ready, grace=3),
+        Service("predict", _python(predict, env | SERVING, death_signal=signal.SIGTERM), _predict_ready, grace=3),
         # Killed with the supervisor: their database goes at the same moment, so there is nothing to drain
         # into, and leases are made for that.
         Service("dispatcher", _python(["manage.py", "dispatcher"], env), _dispatcher_ready, grace=2),
@@ -60,6 +67,7 @@ def preparations(env: Mapping[str, str]) -> dict[str, Command]:
     if env.get("DATABASE_OWNER_URL"):
         commands["migrate"] = _python(["manage.py", "migrate", "--database", "owner", "--verbosity", "0"], env)
     commands["storage"] = _python(["manage.py", "storage", "bootstrap"], env)
+    commands["backbone"] = _python(["manage.py", "backbone"], env)
     return commands
 
 
@@ -76,6 +84,10 @@ def readiness(port: int) -> Readiness:
 
 def _web_ready(state: Readiness) -> bool:
     return all(state.get(part) == "ok" for part in ("database", "broker", "storage"))
+
+
+def _predict_ready(state: Readiness) -> bool:
+    return state.get("predictions") == "ok"
 
 
 def _dispatcher_ready(state: Readiness) -> bool:

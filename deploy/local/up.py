@@ -79,7 +79,8 @@ def environment(engines: Engines, given: Mapping[str, str], *, port: int) -> dic
     for engine, (_, prefixes) in REPLACEMENTS.items():
         if engine not in engines.replaced:
             env = {name: value for name, value in env.items() if not name.startswith(prefixes)}
-    own = replace(engines.addresses, public_url=f"http://{HOST}:{port}").env()
+    predict_url = f"http://{HOST}:{engines.ports.choose('predict')}"
+    own = replace(engines.addresses, public_url=f"http://{HOST}:{port}", predict_url=predict_url).env()
     chosen = ("SECRET_KEY", "ALLOWED_HOSTS", "PUBLIC_URL")
     return env | {name: value for name, value in own.items() if name not in chosen or not given.get(name)}
 

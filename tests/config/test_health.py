@@ -4,6 +4,8 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -130,3 +132,29 @@ def test_nothing_secret_is_told(database: str, client: Client, closed: int, sett
 
     assert b"hunter2" not in said
     assert str(closed).encode() not in said
+
+
+def test_the_prediction_process_is_told_where_one_is_named(
+    database: str, client: Client, closed: int, settings: Any
+) -> None:
+    s3.impatient_client.cache_clear()  # another test's has a wrong identity
+    settings.PREDICT_URL = f"http://127.0.0.1:{closed}"
+    status, body = answer(client)
+    assert (status, body["predictions"]) == (200, "down")
+
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        Thread(target=server.handle_request).start()
+        settings.PREDICT_URL = f"http://127.0.0.1:{server.server_address[1]}"
+        assert answer(client)[1]["predictions"] == "ok"
+
+    settings.SERVES_PREDICTIONS = True  # it does not ask itself
+    assert "predictions" not in answer(client)[1]
+
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/healthz" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Silence."""

@@ -1,7 +1,7 @@
 """Runs `python -m deploy.local up` with stand-ins for Myriad's own processes: for tests of the supervisor.
 
-The stand-ins are the lines below; a file `web.py`, `dispatcher.py` or `worker.py` in $STAND_IN replaces one,
-`prepare.py` is a preparing command. Arguments are those of `up`.
+The stand-ins are the lines below; a file `web.py`, `predict.py`, `dispatcher.py` or `worker.py` in $STAND_IN replaces
+one, `prepare.py` is a preparing command. Arguments are those of `up`.
 """
 
 import os
@@ -19,7 +19,8 @@ WEB = """
 import http.server, json, signal, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        body = json.dumps(dict(database="ok", broker="ok", storage="ok", dispatcher="ok", workers=1)).encode()
+        parts = dict.fromkeys(("database", "broker", "storage", "predictions", "dispatcher"), "ok")
+        body = json.dumps(dict(parts, workers=1)).encode()
         self.send_response(200); self.end_headers(); self.wfile.write(body)
     def log_message(self, *args): pass
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
@@ -37,7 +38,7 @@ while True: time.sleep(0.1)
 
 
 def services(env: Mapping[str, str], *, port: int) -> list[real.Service]:
-    scripts = {"web": WEB, "dispatcher": OTHER, "worker": OTHER}
+    scripts = {"web": WEB, "predict": OTHER, "dispatcher": OTHER, "worker": OTHER}
     return [
         replace(service, command=_python(service.name, scripts[service.name], [str(port)], service.command))
         for service in real.services(env, port=port)

@@ -128,8 +128,9 @@ def test_a_whole_stack_comes_up_and_stops_without_a_trace(stack: Stack, number: 
     output = stack.end()
     assert time.monotonic() - begun < STOP_SECONDS
     assert stack.process.returncode == 0, output
-    assert output.count("drained") == 2
-    assert output.index("worker    | drained") < output.index("dispatcher| drained")
+    assert output.count("drained") == 3
+    order = [output.index(f"{name:<10}| drained") for name in ("worker", "dispatcher", "predict")]
+    assert order == sorted(order)
     assert gone(children, 0)
     assert not (stack.folder / "ready").exists()
 

@@ -1,0 +1,137 @@
+"""Hosted prediction: a picture in, what a model finds in it out, synchronously."""
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from fleet.domain.promotions import current_model
+from projects.domain.images import NotReady, image_key
+from projects.domain.queries import image_named
+from projects.models import Image
+from tenants.permissions import Principal
+from tenants.refusals import Refusal
+from tenants.scope import tenant_scope
+from tenants.storage import ObjectMissing, TenantStorage
+from training.domain.queries import model_named
+from training.models import Model
+
+if TYPE_CHECKING:
+    from fleet.domain.hosting import Computed, Hosting
+
+
+class NotServing(Refusal):
+    status = 503
+    code = "prediction_unavailable"
+    title = "Predictions are not served now"
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("The prediction process does not answer.", hint="Try again in a few seconds.")
+
+
+class ImageFileMissing(Refusal):
+    code = "image_file_missing"
+    title = "The image's file is gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The image's stored file is missing or damaged.",
+            hint="Upload the image again, or send its bytes with the request.",
+        )
+
+
+# What ingest stores of 40 megapixels may be larger than what was uploaded.
+MAX_STORED_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is to be looked at: an image of the tenant's, or bytes sent along."""
+
+    image_id: uuid.UUID | None = None
+    data: bytes = b""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One defect found; the box is x, y, width, height in pixels of the upright picture."""
+
+    class_id: str
+    name: str
+    score: float
+    bbox: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model found, best first."""
+
+    model_id: uuid.UUID
+    image_id: uuid.UUID | None
+    width: int
+    height: int
+    findings: list[Finding]
+    seconds: dict[str, float]
+
+
+def predict_with_model(*, model_id: uuid.UUID, picture: Picture, threshold: float, by: Principal) -> Prediction:
+    """What the model finds with a score of at least `threshold`. Opens short scopes itself.
+
+    Raises NotFound (model or image), NotReady, ImageFileMissing, or what `Hosting.compute` raises.
+    """
+    return _predict(lambda: model_named(model_id), picture, threshold, by)
+
+
+def predict_for_project(*, project_id: uuid.UUID, picture: Picture, threshold: float, by: Principal) -> Prediction:
+    """As `predict_with_model`, by the model promoted last. Raises NothingPromoted before the first."""
+    return _predict(lambda: current_model(project_id), picture, threshold, by)
+
+
+def _predict(find_model: Any, picture: Picture, threshold: float, by: Principal) -> Prediction:
+    if not settings.SERVES_PREDICTIONS:
+        raise NotServing
+    with tenant_scope(by.tenant_id):
+        model: Model = find_model()
+        image = image_named(picture.image_id) if picture.image_id else None
+    data, declared_type = _content(image, by) if image else (picture.data, None)
+    computed = _hosting().compute(model, data, declared_type, tenant_id=by.tenant_id)
+    return Prediction(
+        model_id=model.id,
+        image_id=picture.image_id,
+        width=computed.width,
+        height=computed.height,
+        findings=_findings(computed, model.classes, threshold),
+        seconds=computed.seconds,
+    )
+
+
+def _content(image: Image, by: Principal) -> tuple[bytes, str]:
+    if image.status != Image.Status.READY:
+        raise NotReady(image.status)
+    try:
+        data = TenantStorage(by.tenant_id).read(image_key(image.stored_sha256), max_bytes=MAX_STORED_BYTES)
+    except (ObjectMissing, ValueError) as error:
+        raise ImageFileMissing from error
+    if hashlib.sha256(data).hexdigest() != image.stored_sha256:
+        raise ImageFileMissing
+    return data, image.stored_type
+
+
+def _findings(computed: "Computed", classes: list[dict[str, str]], threshold: float) -> list[Finding]:
+    found = computed.found
+    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
+    return [
+        Finding(classes[index]["id"], classes[index]["name"], score, (left, top, right - left, bottom - top))
+        for (left, top, right, bottom), score, index in rows
+        if score >= threshold
+    ]
+
+
+def _hosting() -> "Hosting":
+    # Here and not above: it brings numpy and onnxruntime, which the web process, that has this module too, is without.
+    from fleet.domain.hosting import hosting  # noqa: PLC0415
+
+    return hosting()
