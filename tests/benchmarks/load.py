@@ -17,6 +17,7 @@ class Request:
     key: str
     body: bytes = b""
     expect: tuple[int, ...] = (200,)
+    content_type: str = "application/json"
 
 
 class Client:
@@ -27,7 +28,7 @@ class Client:
 
     def send(self, request: Request) -> Any:
         """The JSON answer. Raises RuntimeError on a status that was not expected."""
-        headers = {"Authorization": f"Bearer {request.key}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {request.key}", "Content-Type": request.content_type}
         self._connection.request(request.method, request.path, request.body or None, headers)
         answer = self._connection.getresponse()
         text = answer.read()

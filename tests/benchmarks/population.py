@@ -32,10 +32,12 @@ INSERT INTO tenants_member (id, tenant_id, user_id, role, created_at)
   SELECT member, id, member, 'OWNER', now() FROM made;
 INSERT INTO tenants_apikey (id, tenant_id, member_id, name, prefix, secret_hash, scopes, created_at)
   SELECT uuidv7(), id, member, 'bench', lpad(to_hex(n), 12, '0'), %(hash)s, '{}', now() FROM made;
-INSERT INTO projects_project (id, tenant_id, name, kind, description, image_count, created_at)
-  SELECT project, id, 'Casings', 'DETECTION', '', %(images)s, now() FROM made;
-INSERT INTO projects_defectclass (id, tenant_id, project_id, name, definition, rule, color, created_at)
-  SELECT uuidv7(), id, project, 'class ' || k, '', '', '#d97706', now() FROM made, generate_series(1, %(classes)s) k;
+INSERT INTO projects_project (id, tenant_id, name, kind, description, image_count, labelled_count, created_at)
+  SELECT project, id, 'Casings', 'DETECTION', '', %(images)s, 0, now() FROM made;
+INSERT INTO projects_defectclass (id, tenant_id, project_id, name, definition, rule, color, image_count, box_count,
+    created_at)
+  SELECT uuidv7(), id, project, 'class ' || k, '', '', '#d97706', 0, 0, now()
+  FROM made, generate_series(1, %(classes)s) k;
 INSERT INTO projects_image (id, tenant_id, project_id, filename, status, sha256, stored_sha256, thumbnail_sha256,
     content_type, stored_type, size, width, height, near_hash, metadata, "group", split, split_pinned,
     multipart_id, created_at)
