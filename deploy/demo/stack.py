@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS, STOP_SECONDS = 60, 30
+# The first start migrates a database and converts the backbone.
+START_SECONDS, STOP_SECONDS = 180, 60
 
 
 class DemoFailed(Exception):

@@ -8,6 +8,8 @@ with Client() as client:  # MYRIAD_URL and MYRIAD_API_KEY
     ingested = client.images.wait(report)
 """
 
+from myriad.annotations.coco import CocoAnnotations, CocoBox, CocoImage, read_coco_annotations
+from myriad.annotations.report import AnnotationResult, ImportProgress, ImportReport
 from myriad.client import Client
 from myriad.errors import (
     Conflict,
@@ -26,12 +28,26 @@ from myriad.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from myriad.resources.annotations import Annotation, Box
 from myriad.resources.classes import DefectClass
 from myriad.resources.images import Image
 from myriad.resources.jobs import Job, Problem, Progress
 from myriad.resources.keys import Key, NewKey
 from myriad.resources.members import Accepted, Invitation, Member, NewInvitation
-from myriad.resources.projects import Project
+from myriad.resources.models import (
+    ClassScores,
+    Comparison,
+    Evaluation,
+    ExportedModel,
+    Interval,
+    Metrics,
+    Model,
+    Promotion,
+)
+from myriad.resources.predictions import Found, Prediction
+from myriad.resources.projects import Project, Statistics
+from myriad.resources.runs import Run
+from myriad.resources.snapshots import Difference, Snapshot
 from myriad.resources.tenant import AuditEvent, Me, Tenant
 from myriad.retry import Retry
 from myriad.upload.report import (
@@ -48,23 +64,40 @@ from myriad.version import __version__
 
 __all__ = [
     "Accepted",
+    "Annotation",
+    "AnnotationResult",
     "AuditEvent",
+    "Box",
+    "ClassScores",
     "Client",
+    "CocoAnnotations",
+    "CocoBox",
+    "CocoImage",
+    "Comparison",
     "Conflict",
     "DefectClass",
+    "Difference",
+    "Evaluation",
+    "ExportedModel",
     "Facts",
     "FieldError",
     "FileResult",
+    "Found",
     "IdempotencyMismatch",
     "Image",
     "ImageResult",
+    "ImportProgress",
+    "ImportReport",
     "IngestProgress",
     "IngestReport",
+    "Interval",
     "Invitation",
     "Job",
     "Key",
     "Me",
     "Member",
+    "Metrics",
+    "Model",
     "MyriadError",
     "NewInvitation",
     "NewKey",
@@ -73,13 +106,18 @@ __all__ = [
     "NotFound",
     "Outcome",
     "PermissionDenied",
+    "Prediction",
     "Problem",
     "Progress",
     "Project",
+    "Promotion",
     "QuotaExceeded",
     "RateLimited",
     "Retry",
+    "Run",
     "Sidecar",
+    "Snapshot",
+    "Statistics",
     "Tenant",
     "TooLarge",
     "Unavailable",
@@ -90,5 +128,6 @@ __all__ = [
     "ValidationFailed",
     "__version__",
     "read_coco",
+    "read_coco_annotations",
     "read_metadata_csv",
 ]

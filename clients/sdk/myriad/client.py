@@ -8,12 +8,16 @@ from types import TracebackType
 from typing import Self
 
 from myriad.errors import ValidationFailed
+from myriad.resources.annotations import Annotations
 from myriad.resources.classes import Classes
 from myriad.resources.images import Images
 from myriad.resources.jobs import Jobs
 from myriad.resources.keys import Keys
 from myriad.resources.members import Invitations, Members
+from myriad.resources.models import Models
 from myriad.resources.projects import Projects
+from myriad.resources.runs import Runs
+from myriad.resources.snapshots import Snapshots
 from myriad.resources.tenant import TenantResource
 from myriad.retry import Retry
 from myriad.transport import Pause, Transport
@@ -54,6 +58,10 @@ class Client:
         self.classes = Classes(self._transport)
         self.jobs = Jobs(self._transport, pause)
         self.images = Images(self._transport, self.jobs, pause)
+        self.annotations = Annotations(self._transport, self.images, self.classes)
+        self.snapshots = Snapshots(self._transport, self.jobs)
+        self.runs = Runs(self._transport, pause)
+        self.models = Models(self._transport, self.jobs)
         self.keys = Keys(self._transport)
         self.members = Members(self._transport)
         self.invitations = Invitations(self._transport)

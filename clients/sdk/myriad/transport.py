@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -21,6 +21,7 @@ from myriad.version import __version__
 
 _log = logging.getLogger("myriad")
 
+T = TypeVar("T")
 Pause = Callable[[float], object]
 Query = Mapping[str, str | int | Sequence[str]]
 
@@ -39,12 +40,16 @@ class Reply:
 
 @dataclass(frozen=True)
 class _Call:
-    """One request as it is sent at every attempt; `key` is its Idempotency-Key."""
+    """One request as it is sent at every attempt; `key` is its Idempotency-Key.
+
+    `body` is what is sent as JSON, or bytes that are `content_type`.
+    """
 
     method: str
     path: str
     params: Query | None
     body: Any
+    content_type: str | None
     key: str | None
     anonymous: bool
     redirect: bool
@@ -87,6 +92,7 @@ class Transport:
         *,
         params: Query | None = None,
         body: Any = None,
+        content_type: str | None = None,
         anonymous: bool = False,
         redirect: bool = False,
         pause: Pause | None = None,
@@ -94,21 +100,30 @@ class Transport:
         """Send one request, again and again while it may help; raise a `MyriadError` if it does not.
 
         Every method may be sent again: a POST carries an Idempotency-Key, the same at every attempt, and the
-        others mean the same twice. `pause` is used for waiting instead of the client's own. `redirect` says
-        that a redirect is the answer, to be found in `location`.
+        others mean the same twice. `pause` is used for waiting instead of the client's own. `body` is sent as
+        JSON, unless it is bytes that are `content_type`. `redirect` says that a redirect is the answer, to be
+        found in `location`.
         """
         key = str(uuid.uuid4()) if method == "POST" else None
-        call = _Call(method, path, params, body, key, anonymous, redirect)
+        call = _Call(method, path, params, body, content_type, key, anonymous, redirect)
+        return self.persist(lambda: self._once(call), f"{method} {path}", pause=pause)
+
+    def locate(self, path: str) -> Reply:
+        """Ask once, for use in `persist`, where the server points to; `location` has the answer."""
+        return self._once(_Call("GET", path, None, None, None, None, anonymous=False, redirect=True))
+
+    def persist(self, action: Callable[[], T], what: str, *, pause: Pause | None = None) -> T:
+        """Do something again and again while it may help, with pauses; raise its `MyriadError` if it does not."""
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self._once(call)
+                return action()
             except MyriadError as error:
                 seconds = self.retry.pause_after(attempt, error)
                 if seconds is None:
                     raise
-                _log.info("%s %s: %s; again in %.1f s", method, path, error.code, seconds)
+                _log.info("%s: %s; again in %.1f s", what, error.code, seconds)
             (pause or self._pause)(seconds)
 
     def _once(self, call: _Call) -> Reply:
@@ -119,10 +134,14 @@ class Transport:
             )
         auth = None if call.anonymous else self._key
         headers = {"Idempotency-Key": call.key} if call.key else {}
+        sent: dict[str, Any] = {"json": call.body}
+        if call.content_type is not None:
+            headers["Content-Type"] = call.content_type
+            sent = {"content": call.body}
         started = time.monotonic()
         try:
             response = self._http.request(
-                call.method, call.path, params=call.params, json=call.body, headers=headers, auth=auth
+                call.method, call.path, params=call.params, headers=headers, auth=auth, **sent
             )
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise unreachable(self.url, error) from None

@@ -20,6 +20,8 @@ class FakeStorage:
         self._url = url
         self.objects: dict[str, bytes] = {}
         self.parts: dict[str, dict[int, bytes]] = {}
+        # What can be fetched, by the last part of its address.
+        self.files: dict[str, bytes] = {}
         self.signature = "sig-0"
         self.seconds_a_file = 0.0
         self._slow = threading.Lock()
@@ -60,6 +62,8 @@ class FakeStorage:
             time.sleep(self.seconds_a_file)
         if request.method == "PUT":
             return self._put(request)
+        if request.method == "GET":
+            return self._get(request)
         fields, data = _parse_form(request.headers["Content-Type"], request.body)
         if fields["x-amz-signature"] != self.signature:
             return _refuse(403, "AccessDenied", "Invalid according to Policy: Policy expired.")
@@ -75,6 +79,17 @@ class FakeStorage:
         image, number = request.path.split("/")[-2:]
         self.parts.setdefault(image, {})[int(number)] = request.body
         return 200, b""
+
+    def address(self, name: str, data: bytes) -> str:
+        """Keep a file and give the address from which it can be fetched until signatures expire."""
+        self.files[name] = data
+        return f"{self._url}/s3/files/{name}?X-Amz-Signature={self.signature}"
+
+    def _get(self, request: "Received") -> tuple[int, bytes]:
+        assert "Authorization" not in request.headers, "the key must not go to the storage"
+        if request.query["X-Amz-Signature"] != [self.signature]:
+            return _refuse(403, "AccessDenied", "Request has expired")
+        return 200, self.files[request.path.split("/")[-1]]
 
     def arrived(self, image: str, size: int) -> bool:
         """Whether all bytes are there; puts parts together."""

@@ -70,6 +70,7 @@ class FakeThings:
             "kind": kind,
             "description": "",
             "image_count": 0,
+            "labelled_count": 0,
             "created_at": MADE,
         }
         self.projects[project["id"]] = project
@@ -92,7 +93,14 @@ class FakeThings:
         image: dict[str, Any] = {"id": new_id(), "project": project, "filename": filename, "status": "READY"}
         image |= {"sha256": "", "stored_sha256": None, "content_type": "image/jpeg", "size": 10, "width": 4}
         image |= {"height": 3, "near_hash": None, "metadata": {}, "split": "TRAIN", "split_pinned": False}
-        image |= {"group": "", "classes": [], "error": None, "job": None, "created_at": MADE} | changes
+        image |= {
+            "group": "",
+            "classes": [],
+            "annotation": None,
+            "error": None,
+            "job": None,
+            "created_at": MADE,
+        } | changes
         self.images[image["id"]] = image
         return str(image["id"])
 
@@ -151,7 +159,10 @@ class FakeThings:
         return self._page(request, found)
 
     def _file(self, _: "Received", image: str) -> Reply:
-        return 302, None, {"Location": f"{self._url}/s3/{image}?X-Amz-Signature=secret"}
+        if image not in self.images:
+            raise missing()
+        data = self.storage.objects.get(image, b"photograph")
+        return 302, None, {"Location": self.storage.address(image, data)}
 
     def _create_key(self, request: "Received") -> Reply:
         made = {"id": new_id(), "prefix": "newkey00", "created_at": MADE, "expires_at": None, **request.json}

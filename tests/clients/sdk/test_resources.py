@@ -113,7 +113,8 @@ def test_invitation_is_accepted_without_showing_a_key_one_has(service: FakeServi
 
 def test_file_address_is_where_the_server_points(service: FakeService, client: Client, project: str) -> None:
     image = service.tenant.add_image(project, "a.jpg")
-    assert client.images.file_url(image) == f"{service.url}/s3/{image}?X-Amz-Signature=secret"
+    assert client.images.file_url(image) == f"{service.url}/s3/files/{image}?X-Amz-Signature=sig-0"
+    assert client.images.read(image) == b"photograph"
 
 
 def test_jobs_are_waited_for_in_the_order_asked(service: FakeService, client: Client) -> None:

@@ -71,6 +71,10 @@ def project_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--project", "-p", required=True, metavar="ID|NAME", help="The project.")(command)
 
 
+def number_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--project", "-p", metavar="ID|NAME", help="The project, where a number is given.")(command)
+
+
 def limit_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--limit", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many; 0: all."

@@ -28,7 +28,7 @@ def list_jobs(session: Session, limit: int) -> None:
         Column("ID", lambda item: item.id),
         Column("KIND", lambda item: item.kind),
         Column("STATE", lambda item: item.state),
-        Column("DONE", lambda item: f"{item.progress.done}/{item.progress.total}"),
+        Column("DONE", lambda item: f"{item.progress.done:.0f}/{item.progress.total:.0f}"),
         Column("MADE", lambda item: item.created_at),
     )
     session.listed(session.client.jobs.list(), columns, limit=limit)
@@ -72,7 +72,7 @@ def _show(session: Session, shown: Job) -> None:
         "kind": shown.kind,
         "state": shown.state,
         "attempts": f"{shown.attempts} of {shown.max_attempts}",
-        "progress": f"{shown.progress.done} of {shown.progress.total}",
+        "progress": f"{shown.progress.done:.0f} of {shown.progress.total:.0f}",
         "made": shown.created_at,
         "started": shown.started_at,
         "ended": shown.finished_at,

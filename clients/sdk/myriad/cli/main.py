@@ -10,12 +10,16 @@ from collections.abc import Sequence
 import click
 
 from myriad.cli.access import invitation, key, member, whoami
+from myriad.cli.annotations import annotation
 from myriad.cli.commands import Noun
 from myriad.cli.images import image
 from myriad.cli.jobs import job
+from myriad.cli.models import model
 from myriad.cli.outcome import ExitCode, exit_code_of, tell
 from myriad.cli.projects import defect_class, project
+from myriad.cli.runs import run as training
 from myriad.cli.session import Session, prepare_streams
+from myriad.cli.snapshots import snapshot
 from myriad.cli.upload import upload_images
 from myriad.errors import MyriadError, ValidationFailed
 from myriad.version import __version__
@@ -31,7 +35,9 @@ def root() -> None:
 
 # `upload` is a verb of `image` in a module of its own.
 image.add_command(upload_images)
-for command in (project, defect_class, image, job, key, member, invitation, whoami):
+_BUILT = (project, defect_class, image, annotation, snapshot, training, model)
+_AROUND = (job, key, member, invitation, whoami)
+for command in (*_BUILT, *_AROUND):
     root.add_command(command)
 
 

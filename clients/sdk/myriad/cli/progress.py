@@ -9,8 +9,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TextIO
 
+from myriad.annotations.report import ImportProgress
 from myriad.cli.session import Session, printable
 from myriad.resources.jobs import Job
+from myriad.resources.runs import Run
 from myriad.upload.report import IngestProgress, UploadProgress
 
 # Seconds between two lines where lines stay.
@@ -98,21 +100,43 @@ def ingest_line(progress: IngestProgress) -> str:
     return "  ".join(parts)
 
 
-def job_line(job: Job) -> str:
-    parts = [f"{job.kind} {job.state}"]
-    if job.progress.total:
-        parts.append(f"{_bar(job.progress.done, job.progress.total)}  {job.progress.done}/{job.progress.total}")
-    if job.progress.message:
-        parts.append(job.progress.message)
-    if job.queue_place:
-        parts.append(f"place {job.queue_place:,} in the queue")
-    if job.eta_seconds is not None:
-        parts.append(f"{_clock_time(job.eta_seconds)} left")
+def import_line(progress: ImportProgress) -> str:
+    parts = [
+        f"Annotating {_bar(progress.done, progress.total)}",
+        f"{progress.done:,}/{progress.total:,} images",
+    ]
+    if progress.rejected:
+        parts.append(f"{progress.rejected:,} rejected")
     return "  ".join(parts)
 
 
-def _bar(done: int, total: int) -> str:
-    full = _BAR * min(done, total) // total if total else _BAR
+def job_line(job: Job) -> str:
+    return _work_line(f"{job.kind} {job.state}", job)
+
+
+def run_line(run: Run) -> str:
+    """Write a training's progress: its place while it waits, then steps, the parts of its loss, and the rest."""
+    return _work_line(f"run {run.number} {run.state}", run)
+
+
+def _work_line(name: str, work: Job | Run) -> str:
+    parts, progress = [name], work.progress
+    if progress.total:
+        parts.append(f"{_bar(progress.done, progress.total)}  {progress.done:,.0f}/{progress.total:,.0f}")
+    if progress.message:
+        parts.append(progress.message)
+    losses = {part: loss for part, loss in progress.losses.items() if isinstance(loss, (int, float))}
+    if losses:
+        parts.append(" ".join(f"{part} {loss:.3f}" for part, loss in losses.items()))
+    if work.queue_place:
+        parts.append(f"place {work.queue_place:,} in the queue")
+    if work.eta_seconds is not None:
+        parts.append(f"{_clock_time(work.eta_seconds)} left")
+    return "  ".join(parts)
+
+
+def _bar(done: float, total: float) -> str:
+    full = int(_BAR * min(done, total) // total) if total else _BAR
     return "[" + "#" * full + "-" * (_BAR - full) + "]"
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from myriad.cli.commands import Noun, limit_option, project_option, with_session
+from myriad.cli.predicting import answer, predict_options
 from myriad.cli.session import Column, Session
 
 KINDS = click.Choice(["detection", "classification", "anomaly"], case_sensitive=False)
@@ -36,9 +39,46 @@ def list_projects(session: Session, limit: int) -> None:
         Column("NAME", lambda item: item.name),
         Column("KIND", lambda item: item.kind),
         Column("IMAGES", lambda item: item.image_count),
+        Column("LABELLED", lambda item: item.labelled_count),
         Column("MADE", lambda item: item.created_at),
     )
     session.listed(session.client.projects.list(), columns, limit=limit)
+
+
+@project.command("show")
+@click.argument("given", metavar="ID|NAME")
+@with_session
+def show_project(session: Session, given: str) -> None:
+    """Show one project: what it has, and what of it is labelled."""
+    found = session.client.projects.find(given)
+    counted = session.client.projects.statistics(found.id)
+    if session.as_json:
+        session.document({**found.raw, "statistics": counted.raw})
+        return
+    promoted = session.client.projects.promotions(found.id, page_size=1).first()
+    lines = {
+        "project": f"{found.name} ({found.id})",
+        "kind": found.kind,
+        "images": found.image_count,
+        "labelled": counted.labelled,
+        "promoted": promoted.model if promoted else None,
+        "made": found.created_at,
+    }
+    for item in counted.classes:
+        lines[f"class {item.name}"] = f"{item.images:,} images, {item.boxes:,} boxes"
+    session.shown(found, lines)
+
+
+@project.command("predict")
+@click.argument("given", metavar="PROJECT")
+@predict_options
+@with_session
+def predict_for_project(
+    session: Session, *, given: str, picture: str, output: Path | None, threshold: float | None
+) -> None:
+    """Tell what the project's promoted model finds in a picture: a file, or an image by its id."""
+    found = session.client.projects.find(given)
+    answer(session, picture, output, lambda: session.client.projects.predict(found.id, picture, threshold=threshold))
 
 
 @click.group("class", cls=Noun)
@@ -69,6 +109,8 @@ def list_classes(session: Session, project: str, limit: int) -> None:
     columns = (
         Column("ID", lambda item: item.id),
         Column("NAME", lambda item: item.name),
+        Column("IMAGES", lambda item: item.image_count),
+        Column("BOXES", lambda item: item.box_count),
         Column("DEFINITION", lambda item: item.definition),
     )
     session.listed(session.client.classes.list(found.id), columns, limit=limit)

@@ -41,6 +41,10 @@ class Session:
             self._client = Client()
         return self._client
 
+    def project_id(self, given: str | None) -> str | None:
+        """Give the id of the project of this id or name, or None if none is given."""
+        return self.client.projects.find(given).id if given else None
+
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
@@ -58,6 +62,13 @@ class Session:
         """Answer with something just made: `text` for people, `bare` (an id, a secret) if they want it quiet."""
         if self.as_json:
             self.document(answer.raw)
+        else:
+            click.echo(printable(bare if self.quiet else text))
+
+    def saved(self, document: Mapping[str, Any], text: str, bare: str) -> None:
+        """Answer that files were written: which, for programs, for people, or (`bare`) only where."""
+        if self.as_json:
+            self.document(document)
         else:
             click.echo(printable(bare if self.quiet else text))
 
@@ -88,6 +99,10 @@ class Session:
             self._table([[as_text(column.value(item)) for column in columns] for item in taken], columns)
         if limit and next(some, None) is not None:
             self.note(f"There are more than these {limit}; --limit 0 shows all.")
+
+    def table(self, rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
+        """Show rows for people below what was shown of a thing."""
+        self._table(rows, [Column(heading, str) for heading in columns])
 
     def _table(self, rows: Sequence[Sequence[str]], columns: Sequence[Column]) -> None:
         if not rows:

@@ -12,13 +12,18 @@ from myriad.transport import Transport, path_of
 
 @dataclass(frozen=True, kw_only=True)
 class DefectClass(Answer):
-    """One defect class; `definition` says in words what counts as one, `rule` how it is measured."""
+    """One defect class; `definition` says in words what counts as one, `rule` how it is measured.
+
+    The counts are of accepted annotations: images that show it, and boxes.
+    """
 
     id: str
     name: str
     definition: str = ""
     rule: str = ""
     color: str = ""
+    image_count: int = 0
+    box_count: int = 0
     created_at: datetime | None = None
 
 

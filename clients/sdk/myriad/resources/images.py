@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from myriad.answers import Answer
+from myriad.downloads import read_file
 from myriad.errors import ValidationFailed
 from myriad.listing import Listing
 from myriad.resources.jobs import Jobs, Problem
@@ -23,7 +24,8 @@ from myriad.upload.sidecars import SPLITS, Scalar, Sidecar
 class Image(Answer):
     """`status` is AWAITING, ARRIVED, READY or FAILED; `size` is in bytes, `width` and `height` in pixels.
 
-    `sha256` is of the bytes that were sent, `stored_sha256` of what is kept after cleaning.
+    `sha256` is of the bytes that were sent, `stored_sha256` of what is kept after cleaning. `annotation` is the id of
+    the accepted one, None where the image is not labelled.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Image(Answer):
     split_pinned: bool = False
     group: str | None = None
     classes: tuple[str, ...] = ()
+    annotation: str | None = None
     error: Problem | None = None
     job: str | None = None
     created_at: datetime | None = None
@@ -62,6 +65,7 @@ class Images:
         class_id: str | None = None,
         filename: str | None = None,
         job_id: str | None = None,
+        labelled: bool | None = None,
         metadata: Mapping[str, Scalar] | None = None,
         page_size: int = 100,
     ) -> Listing[Image]:
@@ -73,6 +77,7 @@ class Images:
             "class": class_id,
             "filename": filename,
             "job": job_id,
+            "labelled": None if labelled is None else str(labelled).lower(),
         }
         params.update({name: value for name, value in given.items() if value})
         params.update({f"meta.{key}": str(value) for key, value in (metadata or {}).items()})
@@ -103,6 +108,10 @@ class Images:
         """Give an address from which anyone can fetch the image's bytes (or its thumbnail's) for a few minutes."""
         path = path_of("images", image_id, "thumbnail" if thumbnail else "file")
         return self._transport.request("GET", path, redirect=True).location
+
+    def read(self, image_id: str) -> bytes:
+        """Fetch the image's bytes as they are stored: cleaned, upright, without what a camera wrote into them."""
+        return read_file(self._transport, path_of("images", image_id, "file"))
 
     def upload(
         self,

@@ -27,9 +27,12 @@ _LOOKED_AT = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Progress(Answer):
-    done: int = 0
-    total: int = 0
+    """`losses` are the named parts of a training's loss, where the work is one."""
+
+    done: float = 0
+    total: float = 0
     message: str = ""
+    losses: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

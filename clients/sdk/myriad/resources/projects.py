@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from myriad.answers import Answer
 from myriad.errors import NotFound, ValidationFailed
 from myriad.listing import Listing
+from myriad.resources.models import Promotion
+from myriad.resources.predictions import Picture, Prediction, is_id, predict
+from myriad.resources.snapshots import CountedClass
 from myriad.transport import Transport, path_of
 
 
@@ -21,7 +25,18 @@ class Project(Answer):
     kind: str
     description: str = ""
     image_count: int = 0
+    labelled_count: int = 0
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics(Answer):
+    """What a project has: `images` counts them by status and split, `classes` images and boxes of each class."""
+
+    images: Mapping[str, Any] = field(default_factory=dict)
+    labelled: int = 0
+    unlabelled: int = 0
+    classes: tuple[CountedClass, ...] = ()
 
 
 class Projects:
@@ -46,7 +61,7 @@ class Projects:
 
         Raises `NotFound` if there is none and `ValidationFailed` if several have the name.
         """
-        if _is_id(id_or_name):
+        if is_id(id_or_name):
             return self.get(id_or_name)
         named = [project for project in self.list(page_size=500) if project.name == id_or_name]
         if not named:
@@ -72,10 +87,16 @@ class Projects:
     def delete(self, project_id: str) -> None:
         self._transport.delete(path_of("projects", project_id))
 
+    def statistics(self, project_id: str) -> Statistics:
+        """Count images and boxes, by class and split."""
+        reply = self._transport.get(path_of("projects", project_id, "statistics"))
+        return Statistics.from_json(reply.document, reply.request_id)
 
-def _is_id(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
+    def predict(self, project_id: str, picture: Picture, *, threshold: float | None = None) -> Prediction:
+        """Tell what the project's promoted model finds in a picture: a file's path, its bytes, or an image's id."""
+        return predict(self._transport, path_of("projects", project_id, "predict"), picture, threshold)
+
+    def promotions(self, project_id: str, *, page_size: int = 100) -> Listing[Promotion]:
+        """Give what was promoted in the project, newest first: the first is what answers."""
+        path = path_of("projects", project_id, "promotions")
+        return Listing(self._transport, path, Promotion, {"limit": page_size})

@@ -97,7 +97,7 @@ class Ingest:
 
     def _progress(self, seen: Mapping[str, Job], known: int) -> IngestProgress:
         waiting = next((job for job in seen.values() if not job.is_final), None)
-        done = known + sum(job.progress.done for job in seen.values())
+        done = known + sum(int(job.progress.done) for job in seen.values())
         return IngestProgress(
             done=min(done, len(self._files)),
             total=len(self._files),

@@ -14,7 +14,7 @@ def test_project_is_made_and_listed_for_people(service: FakeService, myriad: Myr
 
     listed = myriad("project", "list")
     heading, row = listed.out.splitlines()
-    assert heading.split() == ["ID", "NAME", "KIND", "IMAGES", "MADE"]
+    assert heading.split() == ["ID", "NAME", "KIND", "IMAGES", "LABELLED", "MADE"]
     assert row.split()[:4] == [project, "Casings", "DETECTION", "0"]
 
 
@@ -92,7 +92,7 @@ def test_image_is_shown_with_its_error(service: FakeService, myriad: Myriad, pro
 def test_classes_are_listed(myriad: Myriad, project: str) -> None:
     myriad("class", "create", "scratch", "--project", "Casings", "--definition", "A line.")
     (row,) = myriad("class", "list", "--project", "Casings", "--quiet").out.splitlines()
-    assert row.split()[1:] == ["scratch", "A", "line."]
+    assert row.split()[1:] == ["scratch", "0", "0", "A", "line."]
 
 
 def test_job_is_watched_to_its_end(service: FakeService, myriad: Myriad) -> None:

@@ -1,7 +1,7 @@
 import io
 
-from myriad import IngestProgress, Job, UploadProgress
-from myriad.cli.progress import Meter, ingest_line, job_line, upload_line
+from myriad import ImportProgress, IngestProgress, Job, Run, UploadProgress
+from myriad.cli.progress import Meter, import_line, ingest_line, job_line, run_line, upload_line
 from myriad.resources.jobs import Progress
 
 
@@ -63,3 +63,21 @@ def test_ingest_line_has_the_place_in_the_queue() -> None:
 def test_job_line_has_its_message() -> None:
     job = Job(id="j", kind="ingest", state="RUNNING", progress=Progress(done=3, total=6, message="decoding"))
     assert job_line(job) == "ingest RUNNING  [############------------]  3/6  decoding"
+
+
+def test_import_line_has_what_was_rejected() -> None:
+    progress = ImportProgress(done=500, total=2000, rejected=3)
+    assert import_line(progress) == "Annotating [######------------------]  500/2,000 images  3 rejected"
+
+
+def test_run_line_has_the_place_while_it_waits() -> None:
+    run = Run(id="r", number=3, state="PENDING", queue_place=2, eta_seconds=75)
+    assert run_line(run) == "run 3 PENDING  place 2 in the queue  0:01:15 left"
+
+
+def test_run_line_has_steps_losses_and_rest_while_it_runs() -> None:
+    progress = Progress(done=750.5, total=1500.0, message="fold 2 of 3", losses={"class": 0.23456, "box": 1})
+    run = Run(id="r", number=3, state="RUNNING", progress=progress, eta_seconds=41.0)
+    assert run_line(run) == (
+        "run 3 RUNNING  [############------------]  750/1,500  fold 2 of 3  class 0.235 box 1.000  0:00:41 left"
+    )
