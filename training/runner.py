@@ -54,7 +54,8 @@ def train(context: JobContext) -> dict[str, Any]:
         if _is_canceled(context):
             checkpoints.give_up()
         raise
-    checkpoints.clear()
+    # Published is published: what S3 does not delete now must not undo it.
+    checkpoints.give_up()
     return {"run": str(run.id), "model": str(model_id)}
 
 
@@ -88,7 +89,7 @@ def _train(context: JobContext, storage: TenantStorage, run: Run, checkpoints: R
     course = Course.resumed(run.curve)
     outcome = _compute(context, computation, checkpoints, course)
     context.check()
-    context.progress(1, 1, "storing the model")
+    context.progress(course.total, course.total, "storing the model")
     stored, lineage = _store(context, storage, outcome), _lineage(run, recipe, outcome.value)
     with context.publishing():
         try:

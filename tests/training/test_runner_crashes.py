@@ -10,7 +10,7 @@ from tenants.scope import tenant_scope
 from tenants.storage import StorageUnavailable, TenantStorage
 from tests.projects.working import expire, hasten
 from tests.training.computing import EVERY, STEPS, straight
-from tests.training.making import Works
+from tests.training.making import Works, post
 from training import runner
 from training.domain import inputs
 from training.domain.checkpoints import RunCheckpoints
@@ -86,6 +86,35 @@ def test_attempt_that_is_broken_off_here_is_repeated(
     row = works.run(run)
     assert (row.job.attempts, row.job.result) == (2, {"run": run, "model": str(works.model(run).id)})
     assert (row.checkpoints, works.objects("checkpoints")) == ({}, [])
+
+
+def test_storage_that_is_away_after_the_publication_undoes_nothing(
+    works: Works, snapshot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise StorageUnavailable("S3 is away")
+
+    run = works.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(TenantStorage, "delete_folder", away)
+        assert works.hand.work() == ["SUCCEEDED"]
+
+    assert works.published() == (1, 1)
+    assert works.run(run).job.attempts == 1
+
+
+def test_run_whose_model_is_published_has_succeeded_however_its_job_ended(
+    works: Works, snapshot: str, breaks_once: Callable[..., None]
+) -> None:
+    """Canceled between the publication and the attempt that would have told it."""
+    run = works.start()
+    breaks_once(Line(RunCheckpoints, "clear"), ZeroDivisionError("ours"))
+    assert works.hand.work() == ["PENDING"]
+    assert post(works.person, f"runs/{run}/cancel", {}).status_code == 200
+    assert works.run(run).job.state == "CANCELED"
+
+    shown = works.person.api.get(f"/api/v1/runs/{run}").json()
+    assert (shown["state"], shown["error"], shown["model"]) == ("SUCCEEDED", None, str(works.model(run).id))
 
 
 @pytest.mark.parametrize("line", [Line(runner, "_store", after=True), Line(RunCheckpoints, "clear")], ids=str)

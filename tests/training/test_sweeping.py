@@ -4,13 +4,13 @@ import io
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from tenants.models import Job
 from tenants.scope import tenant_scope
 from tenants.storage import StorageUnavailable, TenantStorage
 from tests.training.computing import EVERY
-from tests.training.making import Works
+from tests.training.making import Works, post
 from training.domain.computing import ComputationRefused
 
 
@@ -38,9 +38,33 @@ def test_checkpoints_that_s3_did_not_delete_are_swept(
     assert works.error(run)["code"] == "nothing_to_learn"
     assert len(works.objects("checkpoints")) == len(works.run(run).checkpoints) == 1
 
-    assert sweep() == "1 tenants: the checkpoints of 1 ended runs were deleted.\n"
+    assert sweep() == "The checkpoints of 1 ended runs were deleted.\n"
     assert (works.objects("checkpoints"), works.run(run).checkpoints) == ([], {})
-    assert sweep() == "0 tenants: the checkpoints of 0 ended runs were deleted.\n"
+    assert sweep() == "The checkpoints of 0 ended runs were deleted.\n"
+
+
+def test_part_that_was_stored_but_never_named_is_swept(works: Works, snapshot: str) -> None:
+    """Its worker died between the two, and the run was canceled before another attempt."""
+    run = works.start()
+    assert post(works.person, f"runs/{run}/cancel", {}).status_code == 200
+    works.storage.put(f"checkpoints/{run}/1-final-100", b"part", content_type="application/octet-stream")
+
+    assert sweep() == "The checkpoints of 1 ended runs were deleted.\n"
+    assert works.objects("checkpoints") == []
+
+
+def test_one_tenant_s_storage_does_not_hold_up_the_others(
+    works: Works, snapshot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise StorageUnavailable("S3 is away")
+
+    run = works.start()
+    assert post(works.person, f"runs/{run}/cancel", {}).status_code == 200
+    monkeypatch.setattr(TenantStorage, "delete_folder", away)
+
+    with pytest.raises(CommandError, match=str(works.person.tenant.id)):
+        sweep()
 
 
 def test_runs_that_go_on_keep_theirs(works: Works, snapshot: str) -> None:

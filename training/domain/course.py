@@ -21,6 +21,8 @@ class Course:
 
     curve: list[list[Any]] = field(default_factory=list)
     clock: Callable[[], float] = time.monotonic
+    # Of the newest report.
+    total: float = 1
     _seen: deque[tuple[float, float]] = field(default_factory=deque)
     _stride: int = 1
     _passed: int = 0
@@ -32,6 +34,7 @@ class Course:
 
     def take(self, report: Report) -> int | None:
         """Adds what the report says; seconds until the end at the present pace, None while that is unknown."""
+        self.total = report.total
         if report.losses:
             self._draw(round(report.done), dict(report.losses))
         return self._eta(report)

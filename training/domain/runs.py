@@ -190,7 +190,7 @@ def _snapshot(project: Project, snapshot_id: uuid.UUID | None) -> Snapshot:
         if snapshot.status != Snapshot.Status.READY:
             raise SnapshotNotReady(snapshot)
     else:
-        snapshot = rows.filter(status=Snapshot.Status.READY).order_by("-id").first()
+        snapshot = rows.filter(status=Snapshot.Status.READY).order_by("-number").first()
         if snapshot is None:
             waiting = rows.filter(status=Snapshot.Status.BUILDING, job__state__in=Job.ACTIVE)
             raise NoSnapshot(building=waiting.exists())

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from tenants.storage import StorageUnavailable
 from training.domain.sweeping import sweep_tenant, tenants_to_sweep
 
 
@@ -15,5 +16,12 @@ class Command(BaseCommand):
         if "maint" not in settings.DATABASES:
             raise CommandError("Set DATABASE_MAINT_URL: looking for what to sweep crosses tenants.")
         tenants = tenants_to_sweep()
-        swept = sum(sweep_tenant(tenant_id=tenant_id) for tenant_id in tenants)
-        self.stdout.write(f"{len(tenants)} tenants: the checkpoints of {swept} ended runs were deleted.")
+        swept, left = 0, []
+        for tenant_id in tenants:
+            try:
+                swept += sweep_tenant(tenant_id=tenant_id)
+            except StorageUnavailable as error:
+                left.append(f"{tenant_id}: {error}")
+        self.stdout.write(f"The checkpoints of {swept} ended runs were deleted.")
+        if left:
+            raise CommandError("Not swept, call again later:\n" + "\n".join(left))
