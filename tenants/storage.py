@@ -242,8 +242,8 @@ class TenantStorage:
                 if answer.get("Errors"):
                     raise StorageUnavailable(f"could not delete {len(answer['Errors'])} objects")
 
-    def delete_folder(self, folder: str) -> None:
-        """Deletes everything below `folder/`; an empty one is no error. Raises ValueError for the whole prefix."""
+    def delete_folder(self, folder: str) -> int:
+        """Deletes everything below `folder/`, however little; how many objects. Raises ValueError for the prefix."""
         name = folder.strip("/")
         if not name:
             raise ValueError("a folder must be named: all of a tenant's objects are not deleted at once")
@@ -253,6 +253,7 @@ class TenantStorage:
             )
             found = [entry["Key"].removeprefix(self.prefix) for page in pages for entry in page.get("Contents", [])]
         self.delete(found)
+        return len(found)
 
     @contextmanager
     def _acting(self, action: str) -> Iterator[None]:
