@@ -18,7 +18,7 @@ THRESHOLD = 0.3
 
 def inspect(acme: Client, photographs: Photographs) -> Project:
     """A project, its label book, its photographs, until each is ingested."""
-    project = acme.projects.create("Casings", kind="detection", description="Back covers, after anodising")
+    project = acme.projects.create(photographs.title, kind="detection")
     for name in photographs.classes:
         acme.classes.create(project.id, name)
     say(f"Acme made the project {project.name!r} with {len(photographs.classes)} classes.")

@@ -17,12 +17,13 @@ FEWEST = 4
 
 @dataclass(frozen=True)
 class Photographs:
-    """Files to send, the names of their classes, and the COCO file that describes them.
+    """What the project is called, the files to send, the names of their classes, and the COCO file that describes them.
 
     `learned` and `held_out` are the names, in the COCO file, of those that are labelled and of those that the model is
     shown afterwards.
     """
 
+    title: str
     files: list[Path]
     classes: list[str]
     coco: Path
@@ -55,7 +56,8 @@ def from_coco(folder: Path) -> Photographs:
         raise DemoFailed(f"{folder}: {there}; {FEWEST} are needed")
     chosen = found if len(found) <= COUNT else random.Random(0).sample(found, COUNT)  # noqa: S311 - which ones to show
     learned, held_out = divide([images[name] for name in chosen])
-    return Photographs([root / name for name in sorted(chosen)], classes, coco, learned, held_out)
+    title = folder.resolve().name.capitalize()
+    return Photographs(title, [root / name for name in sorted(chosen)], classes, coco, learned, held_out)
 
 
 def divide(images: Sequence[dict[str, Any]]) -> tuple[list[str], list[str]]:
