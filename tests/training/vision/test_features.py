@@ -5,7 +5,7 @@ import numpy as np
 
 from training.vision.examples import Annotation, check_examples
 from training.vision.features import FeatureCache, Features, choose_long_side, settle_recipe
-from training.vision.recipes import FAST
+from training.vision.recipes import FAST, Recipe
 
 
 def make_features(value: float) -> Features:
@@ -109,5 +109,14 @@ def test_many_images_are_looked_at_in_fewer_ways() -> None:
         annotations = [Annotation(box, np.zeros(1, int))] * count
         return settle_recipe(FAST, check_examples([image] * count, annotations, 1)).views
 
-    # 500 steps of 8 views are 4,000.
-    assert [views(count) for count in (50, 500, 700, 3000)] == [8, 8, 6, 2]
+    # The boxes are large: 800 steps of 8 views are 6,400.
+    assert [views(count) for count in (50, 400, 700, 4000)] == [16, 16, 10, 2]
+
+
+def test_steps_that_cost_less_are_more() -> None:
+    def settle(finest: int) -> Recipe:
+        image, box = np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 30, 30]], np.float32)
+        examples = check_examples([image], [Annotation(box, np.zeros(1, int))], 1)
+        return settle_recipe(replace(FAST, finest_stride=finest), examples)
+
+    assert [(settle(finest).steps, settle(finest).views) for finest in (8, 16)] == [(500, 8), (800, 16)]
