@@ -5,6 +5,7 @@ the catalog test can hold the database against it.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import migrations
 
@@ -40,8 +41,39 @@ def isolate(
 
 
 def tie(table: str, foreign_keys: Mapping[str, str]) -> list[migrations.RunSQL]:
-    """Composite constraints for columns that came to a tenant-owned table later."""
-    return [migrations.RunSQL(tuple(_composite_keys(table, foreign_keys)), migrations.RunSQL.noop)]
+    """Composite constraints for columns that came to a tenant-owned table later.
+
+    They bind what is written from now on. A later migration must `validate` them, for the lock that adds them lasts
+    until the transaction ends, and nobody can write while the rows that are there are read.
+    """
+    statements = tuple(f"{statement} NOT VALID" for statement in _composite_keys(table, foreign_keys))
+    return [migrations.RunSQL(statements, migrations.RunSQL.noop)]
+
+
+def validate(table: str, foreign_keys: Mapping[str, str]) -> list[migrations.RunPython]:
+    """Holds the rows that were there before against the constraints of `tie`, while others read and write.
+
+    For a migration with `atomic = False`. PostgreSQL reads the rows as the tables' owner, and where row-level security
+    is forced the owner sees none, so that whatever is there would pass. It is not forced meanwhile; the other roles
+    are bound all the time.
+    """
+    tables = sorted({table, *foreign_keys.values()})
+    constraints = [f"{table}_{column}_fk" for column in foreign_keys]
+
+    def run(_: Any, schema_editor: Any) -> None:
+        if schema_editor.connection.in_atomic_block:
+            raise ValueError("validate needs a migration with atomic = False, which holds no lock to its end")
+        with schema_editor.connection.cursor() as cursor:
+            try:
+                for each in tables:
+                    cursor.execute(f"ALTER TABLE {each} NO FORCE ROW LEVEL SECURITY")
+                for constraint in constraints:
+                    cursor.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}")
+            finally:
+                for each in tables:
+                    cursor.execute(f"ALTER TABLE {each} FORCE ROW LEVEL SECURITY")
+
+    return [migrations.RunPython(run, migrations.RunPython.noop, atomic=False)]
 
 
 def _composite_keys(table: str, foreign_keys: Mapping[str, str]) -> list[str]:

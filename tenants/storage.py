@@ -35,6 +35,7 @@ __all__ = [
     "DOWNLOAD_SECONDS",
     "UPLOAD_SECONDS",
     "ObjectMissing",
+    "ObjectTooLarge",
     "PostForm",
     "StorageUnavailable",
     "TenantStorage",
@@ -45,6 +46,13 @@ __all__ = [
 # Seconds for which a presigned form or address is good. Made on demand, never stored.
 UPLOAD_SECONDS = 900
 DOWNLOAD_SECONDS = 300
+
+
+class ObjectTooLarge(ValueError):
+    """The object has more bytes than its reader takes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"object is larger than {max_bytes} bytes")
 
 
 @dataclass(frozen=True)
@@ -186,7 +194,7 @@ class TenantStorage:
         return found
 
     def download(self, key: str, path: Path, *, max_bytes: int) -> int:
-        """Writes the object to `path` and returns its size; stops with ValueError past `max_bytes`."""
+        """Writes the object to `path` and returns its size; stops with ObjectTooLarge past `max_bytes`."""
         with self._acting("read an object"):
             body = self._client.get_object(**self._object(key))["Body"]
             written = 0
@@ -194,17 +202,17 @@ class TenantStorage:
                 for chunk in body.iter_chunks(1024 * 1024):
                     written += len(chunk)
                     if written > max_bytes:
-                        raise ValueError(f"object is larger than {max_bytes} bytes")
+                        raise ObjectTooLarge(max_bytes)
                     file.write(chunk)
         return written
 
     def read(self, key: str, *, max_bytes: int) -> bytes:
-        """The object's bytes; ValueError when they are more than `max_bytes`."""
+        """The object's bytes; ObjectTooLarge when they are more than `max_bytes`."""
         with self._acting("read an object"):
             body = self._client.get_object(**self._object(key))["Body"]
             data: bytes = body.read(max_bytes + 1)
         if len(data) > max_bytes:
-            raise ValueError(f"object is larger than {max_bytes} bytes")
+            raise ObjectTooLarge(max_bytes)
         return data
 
     def put(self, key: str, data: bytes, *, content_type: str) -> None:

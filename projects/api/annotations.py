@@ -16,12 +16,14 @@ from projects.api.annotation_serializers import (
 )
 from projects.domain import annotations, queries, statistics
 from tenants.api.pagination import paginated
-from tenants.api.schema import PAGE_PARAMETERS, page_of
+from tenants.api.schema import page_of, page_parameters
 from tenants.api.views import TenantView
 from tenants.permissions import Permission
 
 # Images a call.
 MAX_ANNOTATED = 1000
+# Versions a page: each brings its boxes, of which there may be a thousand.
+MAX_VERSIONS = 10
 
 
 class AnnotateView(TenantView):
@@ -41,10 +43,14 @@ class AnnotateView(TenantView):
 class ImageAnnotationsView(TenantView):
     needs: ClassVar = {"GET": Permission.READ}
 
-    @extend_schema(operation_id="annotations_list", parameters=PAGE_PARAMETERS, responses=page_of(AnnotationSerializer))
+    @extend_schema(
+        operation_id="annotations_list",
+        parameters=page_parameters(most=MAX_VERSIONS),
+        responses=page_of(AnnotationSerializer),
+    )
     def get(self, request: Request, image_id: uuid.UUID) -> Response:
         """The versions of an image's annotation, newest first."""
-        return paginated(request, queries.annotations(image_id), AnnotationSerializer)
+        return paginated(request, queries.annotations(image_id), AnnotationSerializer, most=MAX_VERSIONS)
 
 
 class AnnotationView(TenantView):

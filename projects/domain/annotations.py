@@ -214,8 +214,10 @@ def _fitted(outcome: Outcome, item: NewAnnotation, image: Image, classes: Mappin
             faint.append(place)
         drawn.append((classes[box.label], box.x, box.y, box.width, box.height))
     size = f"{width} × {height} pixels"
-    _warn(outcome, "box_clipped", cut, f"stick out of the image of {size} and were cut at its edge")
-    _warn(outcome, "faint_box", faint, f"are thinner than {FAINT_SIDE:g} pixels; check that they are in pixels")
+    sticks, was = ("sticks", "was") if len(cut) == 1 else ("stick", "were")
+    _warn(outcome, "box_clipped", cut, f"{sticks} out of the image of {size} and {was} cut at its edge")
+    are, they_are = ("is", "it is") if len(faint) == 1 else ("are", "they are")
+    _warn(outcome, "faint_box", faint, f"{are} thinner than {FAINT_SIDE:g} pixels; check that {they_are} in pixels")
     return drawn
 
 

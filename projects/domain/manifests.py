@@ -12,7 +12,7 @@ from typing import Any
 
 from projects.models import Image, Snapshot
 from tenants.refusals import Refusal
-from tenants.storage import ObjectMissing, TenantStorage
+from tenants.storage import ObjectMissing, ObjectTooLarge, TenantStorage
 
 FORMAT = 1
 JSON = "application/json"
@@ -32,6 +32,17 @@ class ManifestDamaged(Refusal):
         super().__init__(
             f"The stored manifest of snapshot {snapshot.number} is missing or does not match its hash.",
             hint="Create a new snapshot; the annotations themselves are not touched. Tell the operator of this one.",
+        )
+
+
+class ManifestTooLarge(Refusal):
+    code = "snapshot_too_large"
+    title = "The snapshot is too large"
+
+    def __init__(self, snapshot: Snapshot, max_bytes: int) -> None:
+        super().__init__(
+            f"The manifest of snapshot {snapshot.number} has more than {max_bytes} bytes.",
+            hint="Fetch it (GET /api/v1/snapshots/{id}/manifest) and read it on your side.",
         )
 
 
@@ -132,18 +143,20 @@ def coco_key(sha256: str) -> str:
     return f"exports/{sha256}.json"
 
 
-def load_manifest(*, snapshot: Snapshot, storage: TenantStorage) -> Manifest:
+def load_manifest(*, snapshot: Snapshot, storage: TenantStorage, max_bytes: int = MAX_MANIFEST_BYTES) -> Manifest:
     """Fetches a READY snapshot's manifest and holds it against its hash. Not in a scope.
 
-    Raises SnapshotNotReady, or ManifestDamaged when it is gone or is not what was published.
+    Raises SnapshotNotReady, ManifestTooLarge, or ManifestDamaged when it is gone or is not what was published.
     """
     if snapshot.status != Snapshot.Status.READY:
         raise SnapshotNotReady(snapshot)
     try:
-        data = storage.read(manifest_key(snapshot.manifest_sha256), max_bytes=MAX_MANIFEST_BYTES)
+        data = storage.read(manifest_key(snapshot.manifest_sha256), max_bytes=max_bytes)
         if hashlib.sha256(data).hexdigest() != snapshot.manifest_sha256:
             raise ManifestDamaged(snapshot)
         return read_manifest(data)
+    except ObjectTooLarge as error:
+        raise ManifestTooLarge(snapshot, max_bytes) from error
     except (ObjectMissing, ValueError) as error:
         raise ManifestDamaged(snapshot) from error
 

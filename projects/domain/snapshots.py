@@ -7,7 +7,7 @@ from django.db.models import Max
 
 from projects.domain.differences import Difference, difference
 from projects.domain.freezing import SNAPSHOT
-from projects.domain.manifests import JSON, SnapshotNotReady, coco_key, load_manifest, manifest_key
+from projects.domain.manifests import JSON, ManifestTooLarge, SnapshotNotReady, coco_key, load_manifest, manifest_key
 from projects.domain.queries import labelled_images, project_named, snapshot_named
 from projects.models import Snapshot
 from tenants import audit, jobs
@@ -19,6 +19,8 @@ from tenants.storage import TenantStorage
 
 # Images and boxes of both sides together: a comparison is made while its asker waits.
 MAX_COMPARED = 250_000
+# Of each side: metadata and long names weigh too, and what is read takes some ten times as much memory.
+MAX_COMPARED_BYTES = 16 * 1024 * 1024
 
 
 class NothingLabelled(Refusal):
@@ -39,7 +41,8 @@ class TooLargeToCompare(Refusal):
 
     def __init__(self) -> None:
         super().__init__(
-            f"The two snapshots hold more than {MAX_COMPARED} images and boxes together.",
+            f"The two snapshots hold more than {MAX_COMPARED} images and boxes together, or the manifest of one has "
+            f"more than {MAX_COMPARED_BYTES} bytes.",
             hint="Fetch both manifests and compare them on your side; images and boxes are in the same order.",
         )
 
@@ -83,7 +86,12 @@ def diff_snapshots(*, snapshot_id: uuid.UUID, against_id: uuid.UUID, by: Princip
     if sum(side.image_count + side.box_count for side in (before, after)) > MAX_COMPARED:
         raise TooLargeToCompare
     storage = TenantStorage(by.tenant_id)
-    manifests = [load_manifest(snapshot=side, storage=storage) for side in (before, after)]
+    try:
+        manifests = [
+            load_manifest(snapshot=side, storage=storage, max_bytes=MAX_COMPARED_BYTES) for side in (before, after)
+        ]
+    except ManifestTooLarge as error:
+        raise TooLargeToCompare from error
     return difference(before=manifests[0], after=manifests[1])
 
 

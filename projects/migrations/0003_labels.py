@@ -92,10 +92,6 @@ class Migration(migrations.Migration):
             name='accepted',
             field=tenants.fields.TenantForeignKey(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='projects.annotation'),
         ),
-        migrations.AddIndex(
-            model_name='image',
-            index=models.Index(condition=models.Q(('accepted__isnull', False), ('deleted_at', None), ('status', 'READY')), fields=['tenant_id', 'project', '-id'], name='image_labelled'),
-        ),
         migrations.AddField(
             model_name='box',
             name='annotation',

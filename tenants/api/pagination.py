@@ -20,12 +20,13 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 
 
-def paginated(request: Request, rows: QuerySet[Any], serializer: Any) -> Response:
+def paginated(request: Request, rows: QuerySet[Any], serializer: Any, *, most: int = MAX_LIMIT) -> Response:
     """The page of `rows` that the request's `limit` and `cursor` ask for, newest first.
 
-    `serializer` is a serializer class. Raises Invalid on a bad limit or cursor.
+    `serializer` is a serializer class. Where rows are heavy a page has `most` of them, whatever limit is asked for.
+    Raises Invalid on a bad limit or cursor.
     """
-    limit = _limit(request)
+    limit = min(_limit(request), most)
     backward, edge = _decode(request.query_params.get("cursor"))
     if backward:
         found = list(rows.filter(id__gt=edge).order_by("id")[: limit + 1])

@@ -8,10 +8,21 @@ from rest_framework import serializers
 from tenants.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from tenants.api.problems import CONTENT_TYPE
 
-PAGE_PARAMETERS = [
-    OpenApiParameter("limit", int, description=f"Rows a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} unless told."),
-    OpenApiParameter("cursor", str, description="From `next` or `previous` of another page."),
-]
+
+def page_parameters(*, most: int = MAX_LIMIT) -> list[OpenApiParameter]:
+    """What a list takes that is `paginated` with this `most`."""
+    default = min(DEFAULT_LIMIT, most)
+    return [
+        OpenApiParameter(
+            "limit",
+            {"type": "integer", "minimum": 1, "maximum": most},
+            description=f"Rows a page, 1 to {most}; {default} unless told.",
+        ),
+        OpenApiParameter("cursor", str, description="From `next` or `previous` of another page."),
+    ]
+
+
+PAGE_PARAMETERS = page_parameters()
 
 
 def page_of(serializer: type[serializers.BaseSerializer[Any]]) -> Any:

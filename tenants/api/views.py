@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
@@ -61,8 +62,11 @@ class TenantView(APIView):
         named = getattr(self, method, None) if method in self.http_method_names else None
         handler = named or self.http_method_not_allowed
         key = request.headers.get("Idempotency-Key")
-        if key is None and request.method in ("POST", "PATCH"):
-            _ = request.data  # read and parsed before a scope opens: a slow sender must not hold a transaction
+        if request.method in ("POST", "PATCH"):
+            # Read, and without a key parsed, before a scope opens: a slow sender must not hold a transaction.
+            refuse_cut_short(request)
+            if key is None:
+                _ = request.data
         if request.method != "POST" or key is None:
             return self._scoped(lambda: handler(request, *args, **kwargs))
         return self._once(key, request, lambda: handler(request, *args, **kwargs))
@@ -149,6 +153,17 @@ def refuse_unreadable(request: HttpRequest, *, max_body: int) -> None:
     for name, values in request.GET.lists():
         if "\x00" in name + "".join(values):
             raise Invalid(name.replace("\x00", ""), "A parameter holds no NUL character.")
+
+
+def refuse_cut_short(request: Request) -> None:
+    """Reads the body; raises ParseError when the client died before the end of what it announced.
+
+    The server answers a dead connection with an early end of file. Half a form can be parsed, and an answer to half a
+    body must not be kept under the Idempotency-Key that the client will send the whole with.
+    """
+    announced, came = int(request.META.get("CONTENT_LENGTH") or "0"), len(request.body)
+    if came != announced:
+        raise ParseError(f"The body ended too early: {came} of {announced} bytes came.")
 
 
 class PublicView(APIView):

@@ -16,6 +16,7 @@ CHECKS = (
     structure.volatile_functions,
     structure.indexes,
     structure.foreign_keys,
+    structure.validated,
     structure.ids,
     structure.triggers,
     rights.roles,

@@ -136,11 +136,15 @@ MUTATIONS: Final = {
     ),
     "a foreign key that cascades": (
         foreign_key("cascading", "ON DELETE CASCADE"),
-        "never validated: cascading",
+        "acts on deletes or updates: cascading",
     ),
     "a foreign key never validated": (
         foreign_key("loose", "NOT VALID"),
-        "never validated: loose",
+        "projects_image: the constraint loose was never validated",
+    ),
+    "a check never validated": (
+        "ALTER TABLE workers_worker ADD CONSTRAINT loose CHECK (name <> '') NOT VALID",
+        "workers_worker: the constraint loose was never validated",
     ),
     "no foreign key": (
         "ALTER TABLE projects_image DROP CONSTRAINT projects_image_project_id_fk",

@@ -1,10 +1,13 @@
 """Migrations are linear and complete, and each tenant-owned table is isolated where it is made."""
 
 import io
+import re
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from django.apps import apps
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.core.management import call_command
 from django.db import migrations
 from django.db.migrations.loader import MigrationLoader
@@ -64,3 +67,35 @@ def test_each_tenant_owned_table_is_isolated_where_it_is_made(loader: MigrationL
             forgotten.append(table)
 
     assert forgotten == []
+
+
+def statements(migration: migrations.Migration) -> Iterator[str]:
+    for operation in migration.operations:
+        if isinstance(operation, migrations.RunSQL):
+            yield from [operation.sql] if isinstance(operation.sql, str) else map(str, operation.sql)
+
+
+def long_locks(migration: migrations.Migration) -> Iterator[str]:
+    """What reads a whole table that may be in use, while nobody can write to it."""
+    made = {operation.name_lower for operation in migration.operations if isinstance(operation, migrations.CreateModel)}
+    for operation in migration.operations:
+        adds = isinstance(operation, migrations.AddIndex | migrations.AddConstraint)
+        if adds and not isinstance(operation, AddIndexConcurrently) and operation.model_name_lower not in made:
+            yield operation.describe()
+    sql = list(statements(migration))
+    for statement in sql:
+        table = re.match(r"ALTER TABLE (\w+) ADD CONSTRAINT", statement)
+        isolated_here = table and f"ALTER TABLE {table[1]} FORCE ROW LEVEL SECURITY" in sql
+        if table and not isolated_here and not statement.endswith("NOT VALID"):
+            yield statement
+
+
+def test_tables_in_use_are_not_locked_while_they_are_read(loader: MigrationLoader) -> None:
+    found = {
+        f"{app}.{name}: {what}"
+        for (app, name), migration in loader.disk_migrations.items()
+        if app in OWN_APPS
+        for what in long_locks(migration)
+    }
+
+    assert found == set()

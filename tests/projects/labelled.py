@@ -1,80 +1,39 @@
-"""Labelled images without their bytes: rows as ingest and a labeler leave them."""
+"""Labelled images without their bytes, and snapshots of them."""
 
-import hashlib
+import itertools
 from typing import Any
 
-from django.db.models import F
-
-from projects.models import Annotation, Box, DefectClass, Image, Project, Snapshot
-from tenants.domain.quotas import add_usage, lock_quota
+from projects.models import Image, Snapshot
 from tenants.scope import tenant_scope
 from tests.cast import Person
+from tests.projects import labelling
+from tests.projects.labelling import annotated, box, said
 from tests.projects.uploading import post
 
 # Class, x, y, width, height.
 Drawn = tuple[str, float, float, float, float]
+# Of images, so that no two have the same bytes.
+_numbers = itertools.count(100_000)
 
 
-def book(person: Person, project: str, *names: str) -> list[str]:
-    """Adds classes to the label book; their ids."""
-    return [post(person, f"projects/{project}/classes", {"name": name}).json()["id"] for name in names]
-
-
-def ready(person: Person, project: str, filename: str, **changes: Any) -> str:
-    """A READY image that nobody has labelled; its id."""
-    with tenant_scope(person.tenant.id):
-        seed = f"{filename}:{Image.objects.count()}"
-        sha256 = hashlib.sha256(seed.encode()).hexdigest()
-        fields = {
-            "project_id": project,
-            "filename": filename,
-            "status": Image.Status.READY,
-            "sha256": sha256,
-            "stored_sha256": sha256,
-            "thumbnail_sha256": sha256,
-            "content_type": "image/png",
-            "stored_type": "image/png",
-            "size": 1000,
-            "width": 640,
-            "height": 480,
-            "split": Image.Split.TRAIN,
-        }
-        add_usage(lock_quota(), images=1, bytes=1000)
-        Project.objects.filter(id=project).update(image_count=F("image_count") + 1)
-        return str(Image.objects.create(**fields | changes).id)
+def ready(person: Person, project: str, filename: str, *, split: str = "TRAIN", **described: Any) -> str:
+    """A READY image of 640 × 480 pixels that nobody has labelled; its id."""
+    given = {"filename": filename, "split": split} | described
+    return labelling.ready(person, project, next(_numbers), width=640, height=480, **given)[0]
 
 
 def label(person: Person, image: str, *boxes: Drawn) -> str:
     """Another version of what is said of an image, accepted at once; its id. Classes by name or id."""
     with tenant_scope(person.tenant.id):
-        shown = Image.objects.get(id=image)
-        classes = DefectClass.objects.filter(project_id=shown.project_id)
-        ids = {name: made.id for made in classes for name in (made.name, str(made.id))}
-        version = Annotation.objects.create(
-            image=shown,
-            number=shown.annotations.count() + 1,
-            author_id=person.seat.member.id,
-            box_count=len(boxes),
-        )
-        for name, x, y, width, height in boxes:
-            Box.objects.create(annotation=version, defect_class_id=ids[name], x=x, y=y, width=width, height=height)
-        Image.objects.filter(id=image).update(accepted=version)
-        _recount(str(shown.project_id))
-        return str(version.id)
+        project = str(Image.objects.get(id=image).project_id)
+    (line,) = annotated(person, project, said(image, *(box(name, *bbox) for name, *bbox in boxes)))
+    assert line["status"] == "CREATED", line
+    return str(line["annotation"])
 
 
-def _recount(project: str) -> None:
-    accepted = Image.objects.filter(project_id=project, deleted_at=None, accepted__isnull=False)
-    Project.objects.filter(id=project).update(labelled_count=accepted.count())
-    for made in DefectClass.objects.filter(project_id=project):
-        boxes = Box.objects.filter(defect_class=made, annotation_id__in=accepted.values("accepted_id"))
-        images = boxes.values("annotation_id").distinct().count()
-        DefectClass.objects.filter(id=made.id).update(box_count=boxes.count(), image_count=images)
-
-
-def labelled(person: Person, project: str, filename: str, *boxes: Drawn, **changes: Any) -> str:
+def labelled(person: Person, project: str, filename: str, *boxes: Drawn, **described: Any) -> str:
     """A READY image with its first annotation; its id."""
-    image = ready(person, project, filename, **changes)
+    image = ready(person, project, filename, **described)
     label(person, image, *boxes)
     return image
 

@@ -26,6 +26,11 @@ def ready(person: Person, project: str, *numbers: int, width: int = 100, height:
     return images
 
 
+def book(person: Person, project: str, *names: str) -> list[str]:
+    """Adds classes to the label book; their ids."""
+    return [post(person, f"projects/{project}/classes", {"name": name}).json()["id"] for name in names]
+
+
 def box(label: str, *bbox: float) -> dict[str, Any]:
     return {"class": label, "bbox": list(bbox or (10, 10, 20, 20))}
 

@@ -14,8 +14,18 @@ from projects.domain.annotations import annotate
 from projects.domain.images import delete_image
 from tenants.scope import tenant_scope
 from tests.cast import Cast, Person
-from tests.projects.labelled import book
-from tests.projects.labelling import annotated, box, counters, ready, recounted, refused, said, shown_classes, versions
+from tests.projects.labelling import (
+    annotated,
+    book,
+    box,
+    counters,
+    ready,
+    recounted,
+    refused,
+    said,
+    shown_classes,
+    versions,
+)
 from tests.projects.uploading import post
 
 CLASSES = ("dent", "pit", "burr", "rust")
@@ -196,4 +206,4 @@ def test_as_many_statements_for_many_images_as_for_one(alice: Person, project: s
     # Who asks, the scope, what is there, and what is written.
     assert first == [21, 21]
     assert corrected == [22, 22]
-    assert by_name == [19, 19]
+    assert by_name == [20, 20]

@@ -7,8 +7,7 @@ import pytest
 from tests.cast import Cast, Person
 from tests.projects.conftest import project_of
 from tests.projects.files import described
-from tests.projects.labelled import book
-from tests.projects.labelling import annotated, box, ready, refused, said, versions
+from tests.projects.labelling import annotated, book, box, ready, refused, said, versions
 from tests.projects.test_registration import audited
 from tests.projects.uploading import post
 

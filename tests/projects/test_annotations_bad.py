@@ -8,12 +8,12 @@ import pytest
 
 from projects.domain import annotations
 from projects.domain.annotations import annotate
+from projects.models import Image
 from tenants.scope import tenant_scope
 from tests.cast import Cast, Person
 from tests.projects.conftest import project_of
 from tests.projects.files import described
-from tests.projects.labelled import book
-from tests.projects.labelling import annotated, box, counters, ready, refused, said, versions
+from tests.projects.labelling import annotated, book, box, counters, ready, refused, said, versions
 from tests.projects.uploading import post
 
 MISSING = "00000000-0000-7000-8000-000000000000"
@@ -91,7 +91,17 @@ def test_box_of_one_pixel_is_taken_with_a_warning(alice: Person, project: str, i
     assert line["status"] == "CREATED"
     (warning,) = line["warnings"]
     assert (warning["code"], warning["boxes"]) == ("faint_box", [0, 2])
-    assert "2 of its boxes are thinner than 2 pixels" in warning["message"]
+    words = "are thinner than 2 pixels; check that they are in pixels."
+    assert warning["message"] == f"0.jpg: 2 of its boxes {words}"
+
+
+def test_warning_of_one_box_is_in_the_singular(alice: Person, project: str, image: str) -> None:
+    (line,) = annotated(alice, project, said(image, box("dent", 99, 79, 1, 9), box("dent")))
+
+    assert [warning["message"] for warning in line["warnings"]] == [
+        "0.jpg: 1 of its boxes sticks out of the image of 100 × 80 pixels and was cut at its edge.",
+        "0.jpg: 1 of its boxes is thinner than 2 pixels; check that it is in pixels.",
+    ]
 
 
 def test_box_that_sticks_out_is_cut_and_told(alice: Person, project: str, image: str) -> None:
@@ -105,7 +115,8 @@ def test_box_that_sticks_out_is_cut_and_told(alice: Person, project: str, image:
 
     (warning,) = line["warnings"]
     assert (warning["code"], warning["boxes"]) == ("box_clipped", [0, 1, 2])
-    assert "100 × 80 pixels" in warning["message"]
+    words = "stick out of the image of 100 × 80 pixels and were cut at its edge."
+    assert warning["message"] == f"0.jpg: 3 of its boxes {words}"
     assert [drawn["bbox"] for drawn in versions(alice, image)[0]["boxes"]] == list(sticking.values())
 
 
@@ -161,6 +172,28 @@ def test_filename_names_the_one_ready_image(alice: Person, project: str, image: 
     assert "2 images" in error["message"]
     # Its id tells which; the filename beside it is not read.
     assert annotated(alice, project, said(twin, filename="other.jpg"))[0]["image"] == twin
+
+
+def test_images_of_a_common_filename_are_counted_not_read(
+    alice: Person, project: str, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera may name a hundred thousand alike, and the project is locked meanwhile."""
+    ready(alice, project, 1, 2, 3, filename="same.jpg")
+    post(alice, f"projects/{project}/images/register", {"files": [described(4, filename="0.jpg")]})
+    read: list[str] = []
+
+    def noted(cls: type[Image], *given: Any) -> Image:
+        row: Image = from_db(cls, *given)
+        read.append(row.filename)
+        return row
+
+    from_db = Image.from_db.__func__  # type: ignore[attr-defined]  # a class method
+    monkeypatch.setattr(Image, "from_db", classmethod(noted))
+    lines = annotated(alice, project, *({"filename": name, "boxes": []} for name in ("same.jpg", "0.jpg", "other.jpg")))
+
+    assert [line.get("error", {}).get("code") for line in lines] == ["ambiguous_filename", None, "unknown_image"]
+    assert "3 images" in lines[0]["error"]["message"]
+    assert read == ["0.jpg"]
 
 
 def test_image_without_file_is_not_annotated(alice: Person, project: str) -> None:

@@ -11,7 +11,8 @@ from pycocotools.coco import COCO
 
 from projects.domain.coco import distinct_names
 from tests.cast import Person
-from tests.projects.labelled import book, labelled, snapshot_of
+from tests.projects.labelled import labelled, snapshot_of
+from tests.projects.labelling import book
 from tests.projects.working import Hand
 
 
@@ -29,7 +30,7 @@ def exported(person: Person, project: str, hand: Hand) -> bytes:
 def test_pycocotools_reads_what_was_labelled(alice: Person, project: str, hand: Hand, tmp_path: Path) -> None:
     book(alice, project, "dent", "scratch", "burr")
     truth = {
-        "a.png": [("dent", 1.5, 2.25, 30, 40), ("scratch", 0.1, 0, 640, 1), ("dent", 5, 5, 6, 7)],
+        "a.png": [("dent", 1.5, 2.25, 30, 40), ("scratch", 0.1, 0, 639.5, 1), ("dent", 5, 5, 6, 7)],
         "b.png": [],
         "c.png": [("burr", 600, 400, 40, 80)],
     }

@@ -11,11 +11,13 @@ from projects.domain.manifests import Manifest, ManifestBox, ManifestClass, Mani
 from tenants.storage import TenantStorage
 from tests.cast import Person
 from tests.projects.conftest import project_of
-from tests.projects.labelled import book, label, labelled, snapshot_of, snapshot_row
+from tests.projects.labelled import label, labelled, snapshot_of, snapshot_row
+from tests.projects.labelling import book
 from tests.projects.test_manifests import IMAGE, MANIFEST
 from tests.projects.working import Hand
 
 DENT, BURR = ManifestClass(uuid.UUID(int=2), "dent"), ManifestClass(uuid.UUID(int=5), "burr")
+NOBODY = str(uuid.UUID(int=9))
 FIRST = ManifestBox(0, 1, 2, 3, 4)
 SECOND = ManifestBox(0, 5, 6, 7, 8)
 
@@ -157,7 +159,7 @@ def test_two_snapshots_through_the_api(alice: Person, project: str, hand: Hand) 
     }
 
 
-@pytest.mark.parametrize(("against", "status"), [("", 400), ("x", 400), ("7" * 40, 400), (str(uuid.uuid4()), 404)])
+@pytest.mark.parametrize(("against", "status"), [("", 400), ("x", 400), ("7" * 40, 400), (NOBODY, 404)])
 def test_against_must_name_a_snapshot(alice: Person, project: str, hand: Hand, against: str, status: int) -> None:
     labelled(alice, project, "a.png")
     snapshot = snapshot_of(alice, project)
@@ -196,7 +198,16 @@ def test_too_large_and_damaged_ones_are_refused(
         patched.setattr(snapshots, "MAX_COMPARED", 1)
         refused = alice.api.get(path)
     assert (refused.status_code, refused.json()["code"]) == (409, "snapshot_too_large")
-    storage.delete([manifest_key(snapshot_row(alice, snapshot).manifest_sha256)])
+    key = manifest_key(snapshot_row(alice, snapshot).manifest_sha256)
+    size = len(storage.read(key, max_bytes=10_000))
+    for most, status in ((size, 200), (size - 1, 409)):
+        with monkeypatch.context() as patched:
+            patched.setattr(snapshots, "MAX_COMPARED_BYTES", most)
+            refused = alice.api.get(path)
+        assert refused.status_code == status
+    assert refused.json()["code"] == "snapshot_too_large"
+    assert f"more than {size - 1} bytes" in refused.json()["detail"]
+    storage.delete([key])
     refused = alice.api.get(path)
     assert (refused.status_code, refused.json()["code"]) == (409, "snapshot_damaged")
     assert refused.json()["hint"]

@@ -9,7 +9,8 @@ from projects.domain.manifests import load_manifest, manifest_key
 from projects.models import Snapshot
 from tenants.storage import StorageUnavailable, TenantStorage
 from tests.cast import Person
-from tests.projects.labelled import book, labelled, shown, snapshot_of, snapshot_row
+from tests.projects.labelled import labelled, shown, snapshot_of, snapshot_row
+from tests.projects.labelling import book
 from tests.projects.test_ingest_crashes import Killed, Line, fails_once
 from tests.projects.working import Hand, expire, hasten, jobs_of
 from workers.domain import execution

@@ -9,7 +9,8 @@ from projects.domain import freezing
 from projects.domain.manifests import load_manifest
 from tenants.storage import TenantStorage
 from tests.cast import Person
-from tests.projects.labelled import book, label, labelled, snapshot_of, snapshot_row
+from tests.projects.labelled import label, labelled, snapshot_of, snapshot_row
+from tests.projects.labelling import book
 from tests.projects.working import Hand, jobs_of
 
 

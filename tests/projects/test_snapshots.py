@@ -10,19 +10,21 @@ import httpx
 import pytest
 
 from projects.domain.manifests import read_manifest
+from projects.models import Image
 from tenants.models import AuditEvent
 from tenants.scope import tenant_scope
 from tests.cast import Cast, Person
 from tests.projects.conftest import project_of
 from tests.projects.files import photograph
-from tests.projects.labelled import book, label, labelled, ready, shown, snapshot_of
+from tests.projects.labelled import label, labelled, ready, shown, snapshot_of
+from tests.projects.labelling import book
 from tests.projects.test_lists import queries_around, read
 from tests.projects.uploading import bring, post
 from tests.projects.working import Hand, jobs_of
 
 Queries = Callable[[], AbstractContextManager[list[str]]]
-DENT = ("dent", 1.5, 2.0, 30.0, 40.0)
-SCRATCH = ("scratch", 0.0, 0.25, 640.0, 1.0)
+DENT = ("dent", 1.5, 2.0, 30.0, 32.0)
+SCRATCH = ("scratch", 0.0, 0.25, 48.0, 1.0)
 
 
 def fetched(person: Person, snapshot: dict[str, Any], which: str) -> bytes:
@@ -74,7 +76,7 @@ def test_what_is_labelled_is_frozen_under_its_hash(cast: Cast, project: str, han
         "group": "part 7",
         "metadata": {"line": 2},
         "annotation": version,
-        "boxes": [[0, 1.5, 2.0, 30.0, 40.0], [1, 0.0, 0.25, 640.0, 1.0], [0, 1.5, 2.0, 30.0, 40.0]],
+        "boxes": [[0, 1.5, 2.0, 30.0, 32.0], [1, 0.0, 0.25, 48.0, 1.0], [0, 1.5, 2.0, 30.0, 32.0]],
     }
     assert (str(manifest.images[1].id), manifest.images[1].boxes) == (good, ())
     assert manifest.images[1].group == good  # in no group: its own
@@ -102,7 +104,9 @@ def test_only_what_counts_is_frozen(alice: Person, project: str, hand: Hand) -> 
     dent, scratch = book(alice, project, "dent", "scratch")
     kept = labelled(alice, project, "kept.png", DENT, SCRATCH)
     ready(alice, project, "unlabelled.png")
-    labelled(alice, project, "failed.png", status="FAILED", error={"code": "x", "message": "x", "hint": "x"})
+    failed = labelled(alice, project, "failed.png")
+    with tenant_scope(alice.tenant.id):
+        Image.objects.filter(id=failed).update(status="FAILED", error={"code": "x", "message": "x", "hint": "x"})
     deleted = labelled(alice, project, "deleted.png", DENT)
     alice.api.delete(f"/api/v1/images/{deleted}")
     labelled(alice, project_of(alice, "Lids"), "lid.png")

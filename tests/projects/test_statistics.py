@@ -6,8 +6,7 @@ from contextlib import AbstractContextManager
 from tests.cast import Cast, Person
 from tests.projects.conftest import project_of
 from tests.projects.files import described
-from tests.projects.labelled import book
-from tests.projects.labelling import annotated, box, ready, said
+from tests.projects.labelling import annotated, book, box, ready, said
 from tests.projects.test_lists import queries_around, read
 from tests.projects.uploading import post
 
@@ -70,6 +69,23 @@ def test_versions_are_listed_page_by_page_newest_first(alice: Person, project: s
         path = page["next"]
 
     assert pages == [[5, 4], [3, 2], [1]]
+
+
+def test_page_of_versions_is_ten_whatever_is_asked(alice: Person, project: str) -> None:
+    """Each may bring a thousand boxes."""
+    book(alice, project, "dent")
+    (image,) = ready(alice, project, 0)
+    for number in range(12):
+        annotated(alice, project, said(image, box("dent", number, 0, 5, 5)))
+    path = f"/api/v1/images/{image}/annotations"
+
+    for query in ("", "?limit=10", "?limit=11", "?limit=500"):
+        first = alice.api.get(path + query).json()
+        assert [version["number"] for version in first["results"]] == list(range(12, 2, -1)), query
+        rest = alice.api.get(first["next"]).json()
+        assert ([version["number"] for version in rest["results"]], rest["next"]) == ([2, 1], None)
+        assert len(rest["results"][0]["boxes"]) == 1
+    assert alice.api.get(f"{path}?limit=501").status_code == 400
 
 
 def test_lists_ask_as_many_queries_at_three_rows_as_at_one(alice: Person, project: str, queries: Queries) -> None:
