@@ -6,6 +6,7 @@ Processes because Python computes on one core each; threads because requests mos
 import gc
 import os
 from pathlib import Path
+from typing import Any
 
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_PROCESSES", "2"))
@@ -30,3 +31,10 @@ def when_ready(_server: object) -> None:
     """Moves what was imported out of the collector's sight, so that collecting does not copy shared pages."""
     gc.collect()
     gc.freeze()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Opens, in the process that will use it and before the first request, what an application keeps open."""
+    prepare = getattr(worker.wsgi, "open", None)
+    if prepare is not None:
+        prepare()

@@ -15,7 +15,7 @@ class PromotionSerializer(serializers.ModelSerializer[Promotion]):
 
     class Meta:
         model = Promotion
-        fields = ("id", "project", "model", "promoted_by", "created_at")
+        fields = ("id", "project", "number", "model", "promoted_by", "created_at")
 
 
 class PredictInput(serializers.Serializer[Any]):

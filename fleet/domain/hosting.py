@@ -1,12 +1,14 @@
 """What the process that serves predictions holds for its whole life. Imported by it alone: numpy comes with it."""
 
+import contextvars
 import functools
-import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +18,19 @@ from django.utils.module_loading import import_string
 from fleet.domain.byte_cache import ByteCache
 from fleet.domain.detectors import Graphs, OwnPart, load_own_part
 from fleet.domain.pixels import PixelPool
+from fleet.domain.turns import Busy, Patience, Turns
 from projects.domain.decoding import PixelsRefused, PixelsUnavailable
 from tenants.refusals import Refusal
 from tenants.scope import refuse_open_transaction
 from training.models import Model
 from training.vision.sessions import PairedDetector, Prediction
 
-# Seconds that a picture waits for its turn before its sender is told to come back.
-PATIENCE = 20
-
-
-class Busy(Refusal):
-    status = 503
-    code = "predictions_busy"
-    title = "Too much to do"
-    retry_after = 2
-
-    def __init__(self) -> None:
-        super().__init__("More pictures wait than can be computed soon.", hint="Try again in a few seconds.")
+# Seconds that a picture waits for its turn before its sender is told to come back, and those that all of it may take.
+# The web waits a little longer (`config.gateway.ANSWER_SECONDS`).
+PATIENCE = 15
+SECONDS = 40
+# More than the process answers requests at a time: what took too long goes on until it ends.
+THREADS = 32
 
 
 class PictureRefused(Refusal):
@@ -64,17 +61,35 @@ class Hosting:
         self.pool = pool
         self.graphs = graphs
         self.own_parts: ByteCache[OwnPart] = ByteCache(cache_bytes)
-        self._slots = threading.BoundedSemaphore(slots)
+        self._turns = Turns(slots)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prediction")
 
     def open(self) -> None:
         """Makes ready what the first request would have to wait for."""
         self.pool.start()
         self.graphs.open_all()
 
-    def compute(self, model: Model, data: bytes, declared_type: str | None, *, tenant_id: uuid.UUID) -> Computed:
-        """Raises ModelDamaged, ModelUnavailable, PictureRefused or Busy. No transaction may be open."""
+    def compute(
+        self, model: Model, read: Callable[[], bytes], declared_type: str | None, *, tenant_id: uuid.UUID
+    ) -> Computed:
+        """What `model` finds in the picture that `read` gives, which is called when it is the picture's turn.
+
+        Raises ModelDamaged, ModelUnavailable, PictureRefused, Busy, or what `read` raises. No transaction may be open.
+        """
         refuse_open_transaction("a prediction")
-        began = time.perf_counter()
+        # In a thread of its own, which holds its turn until it has really ended: decoding cannot be broken off.
+        traced = contextvars.copy_context()
+        work = self._threads.submit(traced.run, self._compute, model, read, declared_type, tenant_id)
+        done, _ = wait([work], timeout=SECONDS)
+        if not done:
+            work.cancel()
+            raise Busy
+        return work.result()
+
+    def _compute(
+        self, model: Model, read: Callable[[], bytes], declared_type: str | None, tenant_id: uuid.UUID
+    ) -> Computed:
+        marks = [time.perf_counter()]
         own = self.own_parts.get(
             tenant_id=tenant_id,
             sha256=model.weights_sha256,
@@ -82,26 +97,23 @@ class Hosting:
         )
         features = self.graphs.backbone(model.backbone, sha256=model.backbone_sha256)
         heads, weights = own.heads(self.graphs)
-        loaded = time.perf_counter()
-        with self._turn():
-            turn = time.perf_counter()
-            pixels = self._decoded(tenant_id, data, declared_type)
-            decoded = time.perf_counter()
+        marks.append(time.perf_counter())
+        with ExitStack() as slot:
+            patience = Patience(PATIENCE)
+            # A tenant's pictures are decoded one by one: those that wait for it hold no slot that others could use.
+            with self._turns.of_tenant(tenant_id, patience):
+                # Decoded pictures are large (120 MB at 40 megapixels): no more exist at a time than are computed.
+                slot.enter_context(self._turns.slot(patience))
+                marks.append(time.perf_counter())
+                data = read()
+                marks.append(time.perf_counter())
+                pixels = self._decoded(tenant_id, data, declared_type)
+            del data
+            marks.append(time.perf_counter())
             found = PairedDetector(features, heads).predict(pixels, weights, model.long_side)
-            computed = time.perf_counter()
+        marks.append(time.perf_counter())
         height, width = pixels.shape[:2]
-        times = {"load": loaded - began, "wait": turn - loaded, "decode": decoded - turn, "compute": computed - decoded}
-        return Computed(found, width, height, {name: round(seconds, 5) for name, seconds in times.items()})
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Decoded pictures are large (120 MB at 40 megapixels), so no more exist at a time than are computed."""
-        if not self._slots.acquire(timeout=PATIENCE):
-            raise Busy
-        try:
-            yield
-        finally:
-            self._slots.release()
+        return Computed(found, width, height, _seconds(marks))
 
     def _decoded(self, tenant_id: uuid.UUID, data: bytes, declared_type: str | None) -> Any:
         try:
@@ -112,9 +124,15 @@ class Hosting:
             raise Busy from error
 
 
+def _seconds(marks: list[float]) -> dict[str, float]:
+    load, waiting, reading, decode, compute = (after - before for before, after in pairwise(marks))
+    parts = {"load": load + reading, "wait": waiting, "decode": decode, "compute": compute}
+    return {name: round(seconds, 5) for name, seconds in parts.items()}
+
+
 @functools.cache
 def hosting() -> Hosting:
-    """This process's, made at the first call: by `config.serving_wsgi`, before there are threads."""
+    """This process's, made at the first call: by `config.serving_wsgi`, after all forks."""
     return Hosting(
         import_string(settings.PIXEL_POOL)(),
         Graphs(Path(settings.BACKBONE_DIR), threads=settings.SERVING_THREADS),

@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -43,7 +44,11 @@ class ImageFileMissing(Refusal):
         )
 
 
-# What ingest stores of 40 megapixels may be larger than what was uploaded.
+# The most that ingest stores of a picture, in bytes a pixel. A PNG that does not compress holds its pixels and little
+# more; a JPEG codes a sample in 26 bits at most, and pads its sides to whole blocks. No file is larger than the last.
+STORED_BYTES_A_PIXEL = {"image/png": 3.1, "image/jpeg": 10}
+JPEG_BLOCK = 16
+HEADER_BYTES = 128 * 1024
 MAX_STORED_BYTES = 256 * 1024 * 1024
 
 
@@ -96,8 +101,10 @@ def _predict(find_model: Any, picture: Picture, threshold: float, by: Principal)
     with tenant_scope(by.tenant_id):
         model: Model = find_model()
         image = image_named(picture.image_id) if picture.image_id else None
-    data, declared_type = _content(image, by) if image else (picture.data, None)
-    computed = _hosting().compute(model, data, declared_type, tenant_id=by.tenant_id)
+    if image is not None and image.status != Image.Status.READY:
+        raise NotReady(image.status)
+    read = partial(_stored, image, by) if image else lambda: picture.data
+    computed = _hosting().compute(model, read, image.stored_type if image else None, tenant_id=by.tenant_id)
     return Prediction(
         model_id=model.id,
         image_id=picture.image_id,
@@ -108,16 +115,21 @@ def _predict(find_model: Any, picture: Picture, threshold: float, by: Principal)
     )
 
 
-def _content(image: Image, by: Principal) -> tuple[bytes, str]:
-    if image.status != Image.Status.READY:
-        raise NotReady(image.status)
+def _stored(image: Image, by: Principal) -> bytes:
+    most = most_stored_bytes(image.stored_type, image.width or 0, image.height or 0)
     try:
-        data = TenantStorage(by.tenant_id).read(image_key(image.stored_sha256), max_bytes=MAX_STORED_BYTES)
+        data = TenantStorage(by.tenant_id).read(image_key(image.stored_sha256), max_bytes=most)
     except (ObjectMissing, ValueError) as error:
         raise ImageFileMissing from error
     if hashlib.sha256(data).hexdigest() != image.stored_sha256:
         raise ImageFileMissing
-    return data, image.stored_type
+    return data
+
+
+def most_stored_bytes(stored_type: str, width: int, height: int) -> int:
+    """The largest file that ingest can have stored of a picture."""
+    across, down = (-(-side // JPEG_BLOCK) * JPEG_BLOCK for side in (width, height))
+    return min(MAX_STORED_BYTES, HEADER_BYTES + int(across * down * STORED_BYTES_A_PIXEL[stored_type]))
 
 
 def _findings(computed: "Computed", classes: list[dict[str, str]], threshold: float) -> list[Finding]:

@@ -15,4 +15,4 @@ def promotions(project_id: uuid.UUID) -> QuerySet[Promotion]:
 
 def current_promotion(project_id: uuid.UUID) -> Promotion | None:
     """The newest promotion of the project, with its model; None before the first. Raises NotFound."""
-    return promotions(project_id).select_related("model").order_by("-id").first()
+    return promotions(project_id).select_related("model").order_by("-number").first()

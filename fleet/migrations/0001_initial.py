@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=tenants.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(default=tenants.scope.current_tenant_id, editable=False)),
+                ('number', models.PositiveIntegerField()),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('model', tenants.fields.TenantForeignKey(on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='training.model')),
                 ('project', tenants.fields.TenantForeignKey(on_delete=django.db.models.deletion.DO_NOTHING, related_name='promotions', to='projects.project')),
@@ -33,7 +34,8 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'base_manager_name': 'objects',
                 'default_manager_name': 'objects',
-                'indexes': [models.Index(fields=['tenant_id', 'project', '-id'], name='promotion_current')],
+                'indexes': [models.Index(fields=['tenant_id', 'project', '-id'], name='promotion_list')],
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'project', 'number'), name='promotion_number_unique')],
             },
         ),
     ]

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from uuid import uuid4
 from wsgiref.util import setup_testing_defaults
 
 import pytest
@@ -16,9 +15,11 @@ import pytest
 from config import gateway
 from config.gateway import Gateway
 
-MODEL = f"/api/v1/models/{uuid4()}/predict"
-PROJECT = f"/api/v1/projects/{uuid4()}/predict"
+# Fixed: test processes must agree on what their tests are called.
+MODEL = "/api/v1/models/0b9a4c3e-6f0d-4d0e-9a43-0c7d2f4f8b11/predict"
+PROJECT = "/api/v1/projects/2f1c7a58-93f1-4f3b-8f27-5d1f0f2a6c22/predict"
 ANSWER = b'{"predictions":[]}'
+Found = tuple[str, dict[str, str], bytes]
 
 
 class Upstream(ThreadingHTTPServer):
@@ -30,6 +31,7 @@ class Upstream(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.got: list[tuple[str, dict[str, str], bytes]] = []
         self.answer = ANSWER
+        self.more_headers: dict[str, str] = {}
         self.wait = threading.Event()
         self.wait.set()
 
@@ -49,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/problem+json")
         self.send_header("X-Request-Id", "theirs")
         self.send_header("Keep-Alive", "timeout=15")
+        for name, value in self.server.more_headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(self.server.answer)
 
@@ -74,8 +78,12 @@ def local(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return [b"local"]
 
 
-def ask(url: str, path: str, body: bytes = b"", method: str = "POST", **more: Any) -> tuple[str, dict[str, str], bytes]:
+def ask(url: str, path: str, body: bytes = b"", method: str = "POST", **more: Any) -> Found:
     """What a client gets: status, headers, body."""
+    return ask_of(Gateway(local, url=url, most=1_000_000, at_once=2), path, body, method, **more)
+
+
+def ask_of(application: Gateway, path: str, body: bytes = b"", method: str = "POST", **more: Any) -> Found:
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
@@ -85,7 +93,7 @@ def ask(url: str, path: str, body: bytes = b"", method: str = "POST", **more: An
     environ |= more
     setup_testing_defaults(environ)
     said: list[Any] = []
-    found = Gateway(local, url=url, most=1_000_000)(environ, lambda *given: said.extend(given))
+    found = application(environ, lambda *given: said.extend(given))
     return said[0], dict(said[1]), b"".join(found)
 
 
@@ -162,7 +170,7 @@ def test_a_query_cannot_break_the_request_line(upstream: Upstream) -> None:
     assert "X-Evil" not in given
 
 
-def problem(found: tuple[str, dict[str, str], bytes]) -> tuple[str, str]:
+def problem(found: Found) -> tuple[str, str]:
     status, headers, body = found
     document = json.loads(body)
     assert headers["Content-Type"] == "application/problem+json"
@@ -200,6 +208,7 @@ def test_a_process_that_dies_or_talks_nonsense() -> None:
 
 
 def _talk(server: socket.socket, said: bytes) -> None:
+    """Answers without reading on, as who refuses early does; what was not read makes it a reset."""
     connection, _ = server.accept()
     with connection:
         connection.recv(65536)
@@ -214,3 +223,93 @@ def test_an_answer_without_end_is_not_held(upstream: Upstream, monkeypatch: pyte
 def test_a_client_that_sends_less_than_it_said(upstream: Upstream) -> None:
     found = ask(upstream.url, MODEL, CONTENT_LENGTH="10", **{"wsgi.input": io.BytesIO(b"12345")})
     assert problem(found) == ("400 Bad Request", "validation_failed")
+
+
+def test_a_refusal_that_comes_before_all_is_sent() -> None:
+    """The process answers and closes while the body is still on its way."""
+    said = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\n\r\nkey?"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_talk, args=(server, said))
+        thread.start()
+        asked = Gateway(local, url=f"http://127.0.0.1:{server.getsockname()[1]}", most=20_000_000, at_once=1)
+        found = ask_of(asked, MODEL, bytes(20_000_000))
+        thread.join()
+    assert (found[0], found[2]) == ("401 Unauthorized", b"key?")
+
+
+class Broken(io.BytesIO):
+    def read(self, *_: Any) -> bytes:
+        raise ConnectionResetError
+
+
+def test_a_client_that_goes_away_is_not_the_processes_fault(
+    upstream: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = ask(upstream.url, MODEL, CONTENT_LENGTH="10", **{"wsgi.input": Broken()})
+    assert problem(found) == ("400 Bad Request", "validation_failed")
+    assert (upstream.got, caplog.records) == ([], [])
+
+
+@pytest.fixture
+def trickle() -> Iterator[socket.socket]:
+    """A client that sends a byte every 20 ms."""
+    ours, theirs = socket.socketpair()
+    ended = threading.Event()
+
+    def send() -> None:
+        while not ended.wait(0.02):
+            theirs.send(b"x")
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    yield ours
+    ended.set()
+    thread.join()
+    ours.close()
+    theirs.close()
+
+
+def test_a_body_that_comes_too_slowly(
+    upstream: Upstream, trickle: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "BODY_SECONDS", 0.3)
+    began = time.monotonic()
+    with trickle.makefile("rb") as body:  # reads until it has a whole piece, as gunicorn does
+        found = ask(upstream.url, MODEL, CONTENT_LENGTH="500000", **{"wsgi.input": body, "gunicorn.socket": trickle})
+    assert problem(found) == ("408 Request Timeout", "request_timeout")
+    assert time.monotonic() - began < 3
+    assert upstream.got == []
+
+
+def test_no_more_wait_for_answers_than_may(upstream: Upstream) -> None:
+    """What else is asked of the web is answered meanwhile, and a prediction too many at once."""
+    web = Gateway(local, url=upstream.url, most=1_000_000, at_once=2)
+    upstream.wait.clear()
+    waiting = [threading.Thread(target=ask_of, args=(web, MODEL, b"x")) for _ in range(2)]
+    for thread in waiting:
+        thread.start()
+    while len(upstream.got) < 2:
+        time.sleep(0.01)
+    began, body = time.monotonic(), io.BytesIO(bytes(900_000))
+    found = ask_of(web, MODEL, CONTENT_LENGTH="900000", **{"wsgi.input": body})
+    assert problem(found) == ("503 Service Unavailable", "predictions_busy")
+    assert found[1]["Retry-After"] == "2"
+    assert body.read() == b""  # or the client, still sending, would not see the answer
+    assert ask_of(web, "/api/v1/projects")[2] == b"local"
+    assert time.monotonic() - began < 1
+
+    upstream.wait.set()
+    for thread in waiting:
+        thread.join()
+    for _ in range(3):  # failures give their place back too
+        assert ask_of(web, MODEL, CONTENT_LENGTH="5")[0].startswith("400")
+    assert ask_of(web, MODEL, b"x")[2] == ANSWER
+
+
+def test_headers_of_one_connection_end_there(upstream: Upstream) -> None:
+    upstream.more_headers = {"Connection": "X-Inner, close", "X-Inner": "1", "X-Outer": "2"}
+    more = {"HTTP_CONNECTION": "keep-alive, x-hop ,", "HTTP_X_HOP": "1", "HTTP_X_END": "2", "HTTP_HOST": "a"}
+    _, headers, _ = ask(upstream.url, MODEL, b"x", **more)
+    ((_, given, _),) = upstream.got
+    assert given == {"Host": "a", "X-End": "2", "Content-Length": "1"}
+    assert set(headers) == {"Content-Type", "X-Request-Id", "X-Outer", "Content-Length"}

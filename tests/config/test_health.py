@@ -135,13 +135,15 @@ def test_nothing_secret_is_told(database: str, client: Client, closed: int, sett
 
 
 def test_the_prediction_process_is_told_where_one_is_named(
-    database: str, client: Client, closed: int, settings: Any
+    database: str, client: Client, closed: int, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3.impatient_client.cache_clear()  # another test's has a wrong identity
+    settings.ALLOWED_HOSTS = ["*", ".inspection.example", "testserver"]
     settings.PREDICT_URL = f"http://127.0.0.1:{closed}"
     status, body = answer(client)
     assert (status, body["predictions"]) == (200, "down")
 
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed}")  # for others: S3's client is made already
     with HTTPServer(("127.0.0.1", 0), Healthy) as server:
         Thread(target=server.handle_request).start()
         settings.PREDICT_URL = f"http://127.0.0.1:{server.server_address[1]}"
@@ -153,8 +155,40 @@ def test_the_prediction_process_is_told_where_one_is_named(
 
 class Healthy(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/healthz" else 404)
+        is_known = (self.path, self.headers["Host"]) == ("/healthz", "inspection.example")
+        self.send_response(200 if is_known else 400)
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
         """Silence."""
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"nonsense", b"HTTP/1.1 500 No\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200]
+)
+def test_a_strange_answer_of_the_prediction_process_is_none(
+    said: bytes, database: str, client: Client, settings: Any
+) -> None:
+    s3.impatient_client.cache_clear()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.PREDICT_URL = f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread = Thread(target=_say, args=(server, said))
+        thread.start()
+        status, body = answer(client)
+        thread.join()
+
+    assert (status, body["predictions"]) == (200, "down")
+
+
+def _say(server: socket.socket, said: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(said)
+
+
+def test_an_address_that_is_none(database: str, client: Client, settings: Any) -> None:
+    s3.impatient_client.cache_clear()
+    settings.PREDICT_URL = "http://127.0.0.1:port"
+
+    assert answer(client)[1]["predictions"] == "down"

@@ -29,9 +29,9 @@ def artifacts(graphs: Path) -> Artifacts:
     return make_artifacts(graphs)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def opened(graphs: Path) -> Iterator[Hosting]:
-    """Graphs and decode children of the process, opened once."""
+    """Graphs and decode children of the process, opened once; other packages' tests count this process's children."""
     made = Hosting(PixelPool(), Graphs(graphs, threads=1), cache_bytes=0, slots=1)
     made.open()
     yield made

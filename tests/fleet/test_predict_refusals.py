@@ -2,17 +2,20 @@
 
 import hashlib
 import io
-import threading
+import random
 import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from PIL import Image as Picture
 
 from fleet.domain import hosting as process
 from fleet.domain.detectors import Graphs
 from fleet.domain.hosting import Hosting
+from fleet.domain.predictions import HEADER_BYTES, most_stored_bytes
+from fleet.domain.turns import Patience, Turns
 from projects.domain.images import image_key
 from projects.models import Image
 from tenants.scope import ScopeOpen, tenant_scope
@@ -24,6 +27,7 @@ from tests.projects.conftest import project_of
 from tests.serving import publish_model
 from training.domain.artifacts import artifact_key
 from training.models import Model
+from workers.children.png_writing import write_png
 
 OCTETS = "application/octet-stream"
 
@@ -122,6 +126,25 @@ def test_images_whose_file_is_gone_or_damaged(alice: Person, project: str, addre
     assert code_of(name_image(alice, address, image)) == (409, "image_file_missing")
 
 
+def test_a_file_larger_than_ingest_stores_is_not_read(alice: Person, project: str, address: str) -> None:
+    data = PHOTO + bytes(1_000_000)  # decoders do not mind what follows a picture
+    assert code_of(name_image(alice, address, stored_image(alice, project, data))) == (409, "image_file_missing")
+
+
+@pytest.mark.parametrize("kind", ["image/png", "image/jpeg"])
+@pytest.mark.parametrize("size", [(1, 700), (700, 1), (17, 33), (640, 480)])
+def test_what_ingest_stores_of_noise_is_not_too_large(kind: str, size: tuple[int, int]) -> None:
+    """Where nothing compresses and the tables of a JPEG spare nothing."""
+    noise = Picture.frombytes("RGB", size, random.Random(0).randbytes(3 * size[0] * size[1]))
+    file = io.BytesIO()
+    if kind == "image/png":
+        write_png(noise, file)
+    else:
+        noise.save(file, "JPEG", qtables=[[1] * 64] * 2, subsampling=0)
+    assert file.tell() < most_stored_bytes(kind, *size) - HEADER_BYTES + 1000
+    assert most_stored_bytes(kind, 8000, 5000) <= 256 * 2**20
+
+
 def test_another_tenants_model_and_image_are_missing(cast: Cast, project: str, model: Model, address: str) -> None:
     charlie = cast.charlie
     missing = send(charlie, "models/00000000-0000-7000-8000-000000000000/predict")
@@ -208,8 +231,8 @@ def test_who_waits_too_long_is_told_to_come_back(
     alice: Person, address: str, serving: Hosting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "PATIENCE", 0.05)
-    serving._slots = threading.BoundedSemaphore(1)
-    with serving._turn():
+    serving._turns = Turns(1)
+    with serving._turns.slot(Patience(0)):
         answer = send(alice, address)
     assert code_of(answer) == (503, "predictions_busy")
     assert answer.headers["Retry-After"] == "2"
@@ -217,7 +240,7 @@ def test_who_waits_too_long_is_told_to_come_back(
 
 
 def test_no_slot_is_lost_by_bad_pictures(alice: Person, address: str, serving: Hosting) -> None:
-    serving._slots = threading.BoundedSemaphore(1)
+    serving._turns = Turns(1)
     for _ in range(3):
         assert send(alice, address, b"no picture").status_code == 422
     assert send(alice, address).status_code == 200
@@ -231,4 +254,4 @@ def test_storage_that_is_away(alice: Person, model: Model, address: str, setting
 
 def test_no_prediction_while_a_transaction_is_open(alice: Person, model: Model, serving: Hosting) -> None:
     with tenant_scope(alice.tenant.id), pytest.raises(ScopeOpen):
-        serving.compute(model, PHOTO, None, tenant_id=alice.tenant.id)
+        serving.compute(model, lambda: PHOTO, None, tenant_id=alice.tenant.id)

@@ -20,8 +20,11 @@ from django.db import connections
 from config.gateway import Gateway
 from deploy.local.ports import Ports
 from deploy.local.services import ROOT
-from tests.cast import Person
+from tests.cast import Cast, Person
 from tests.fleet.asking import PHOTO, send
+from tests.heads import Artifacts
+from tests.projects.conftest import project_of
+from tests.serving import publish_model
 from training.models import Model
 
 HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "PIL", "celery")
@@ -78,11 +81,14 @@ class Quiet(WSGIRequestHandler):
 
 
 @pytest.fixture
-def predict_url(alice: Person, model: Model, environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """gunicorn with `config.serving_wsgi`, as the stack starts it."""
+def predict_url(
+    alice: Person, model: Model, environment: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """gunicorn with `config.serving_wsgi`, as the stack starts it unless the test names variables of its own."""
     address = f"127.0.0.1:{Ports(tmp_path / 'ports').choose('predict')}"
     command = [sys.executable, "-m", "gunicorn", "-c", "deploy/local/gunicorn_conf.py", "--bind", address]
     serving = environment | {"WEB_PROCESSES": "1", "WEB_THREADS": "4", "WEB_PRELOAD": "0"}
+    serving |= getattr(request, "param", {})
     with subprocess.Popen([*command, "config.serving_wsgi"], cwd=ROOT, env=serving) as process:
         try:
             yield f"http://{address}"
@@ -101,10 +107,10 @@ def until_it_answers(url: str) -> None:
     pytest.fail("the prediction process does not come up")
 
 
-def test_the_web_hands_predictions_over(alice: Person, model: Model, predict_url: str) -> None:
+def test_the_web_hands_predictions_over(cast: Cast, alice: Person, model: Model, predict_url: str) -> None:
     """A real gateway before a real prediction process: pictures, refusals and strangers pass through both."""
     until_it_answers(predict_url)
-    web = Gateway(get_wsgi_application(), url=predict_url, most=django_settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    web = Gateway(get_wsgi_application(), url=predict_url, most=django_settings.DATA_UPLOAD_MAX_MEMORY_SIZE, at_once=1)
     with make_server("127.0.0.1", 0, web, handler_class=Quiet) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -116,6 +122,12 @@ def test_the_web_hands_predictions_over(alice: Person, model: Model, predict_url
                 assert body["predictions"]
             assert post(address, b"no picture", alice.seat.token.text)[1]["code"] == "not_an_image"
             assert post(address, PHOTO, "myr_nobody")[0] == 401
+            large = bytes(16_000_000)
+            for url in (address, address.replace(f"http://127.0.0.1:{server.server_port}", predict_url)):
+                assert post(url, large, "myr_nobody")[0] == 401
+                assert post(url, large, cast.vera.seat.token.text)[0] == 403
+                assert post(url, large, alice.seat.token.text, "application/json")[0] == 413
+                assert post(url.replace(str(model.id), "-" * 36), large, alice.seat.token.text)[0] == 404
         finally:
             server.shutdown()
             thread.join()
@@ -123,8 +135,39 @@ def test_the_web_hands_predictions_over(alice: Person, model: Model, predict_url
     assert send(alice, f"models/{model.id}/predict").json()["code"] == "prediction_unavailable"  # here, in the web
 
 
-def post(address: str, data: bytes, key: str) -> tuple[int, dict[str, object]]:
-    return ask(address, "POST", data, {"Authorization": f"Bearer {key}", "Content-Type": "image/png"})
+@pytest.mark.parametrize("predict_url", [{"WEB_PRELOAD": "1"}], indirect=True)
+def test_preloading_does_no_harm(
+    cast: Cast, model: Model, predict_url: str, graphs: Path, artifacts: Artifacts
+) -> None:
+    """Decoders and sessions are opened by the process that uses them, not by the one that forked it: its threads,
+    which see to a decoder for each tenant that comes, are there."""
+    bolts = publish_model(cast.charlie, project_of(cast.charlie), graphs, artifacts)
+    until_it_answers(predict_url)
+    for person, asked in ((cast.alice, model), (cast.charlie, bolts)) * 2:
+        assert post(f"{predict_url}/api/v1/models/{asked.id}/predict", PHOTO, person.seat.token.text)[0] == 200
+
+
+def test_a_server_that_opens_nothing_beforehand(alice: Person, environment: dict[str, str]) -> None:
+    """The first request does, in threads at once, and once."""
+    program = """
+import threading
+from config.serving_wsgi import Serving
+from fleet.domain import hosting
+opened = []
+hosting.hosting = lambda: type("Hosting", (), {"open": lambda self: opened.append(threading.Event().wait(0.1))})()
+serving = Serving(lambda environ, start_response: [b"said"])
+said = []
+def ask(): said.append(serving({}, None))
+threads = [threading.Thread(target=ask) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert (len(opened), said) == (1, [[b"said"]] * 4)
+"""
+    imported_by(program, environment)
+
+
+def post(address: str, data: bytes, key: str, content_type: str = "image/png") -> tuple[int, dict[str, object]]:
+    return ask(address, "POST", data, {"Authorization": f"Bearer {key}", "Content-Type": content_type})
 
 
 def ask(

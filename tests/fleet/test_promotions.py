@@ -1,9 +1,12 @@
 """Which model answers at a project's stable address."""
 
+import uuid
 from pathlib import Path
 
 from fleet.domain.hosting import Hosting
+from fleet.domain.promotions import current_model
 from fleet.models import Promotion
+from tenants.ids import uuid7
 from tenants.models import AuditEvent
 from tenants.scope import tenant_scope
 from tests.cast import Cast, Person
@@ -48,6 +51,37 @@ def test_promoting_what_answers_already_changes_nothing(alice: Person, model: Mo
     with tenant_scope(alice.tenant.id):
         assert Promotion.objects.count() == 1
         assert AuditEvent.objects.filter(action="model.promoted", target_id=model.id).count() == 1
+
+
+def test_the_newest_is_the_newest_whatever_the_clocks_say(
+    alice: Person, project: str, model: Model, artifacts: Artifacts
+) -> None:
+    """The first promotion comes from a machine whose clock is a day ahead."""
+    with tenant_scope(alice.tenant.id):
+        second = insert_model(alice, project, artifacts, backbone_sha256="0" * 64, names=("dent", "scratch"))
+        Promotion.objects.create(
+            id=uuid.UUID(int=uuid7().int + (86_400_000 << 80)),
+            project_id=project,
+            number=1,
+            model=model,
+            promoted_by_id=alice.seat.member.id,
+        )
+    for number, chosen in enumerate((second, model, second), start=2):
+        status, promotion = promote(alice, chosen)
+        assert (status, promotion["number"], promotion["model"]) == (201, number, str(chosen.id))
+        with tenant_scope(alice.tenant.id):
+            assert current_model(uuid.UUID(project)) == chosen
+    listed = alice.api.get(f"/api/v1/projects/{project}/promotions").json()["results"]
+    assert [promotion["number"] for promotion in listed] == [4, 3, 2, 1]
+
+
+def test_each_project_counts_for_itself(alice: Person, project: str, model: Model, artifacts: Artifacts) -> None:
+    promote(alice, model)
+    with tenant_scope(alice.tenant.id):
+        other = insert_model(
+            alice, project_of(alice, "Lids"), artifacts, backbone_sha256="0" * 64, names=("dent", "scratch")
+        )
+    assert promote(alice, other)[1]["number"] == 1
 
 
 def test_labelers_may_not_promote(cast: Cast, model: Model) -> None:

@@ -64,9 +64,9 @@ def world(furnished: Furnished, django_db_blocker: Any) -> Iterator[World]:
         yield furnished.world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def opened() -> Iterator[Hosting]:
-    """Shared graphs and decode children, opened once."""
+    """Shared graphs and decode children, opened once; other packages' tests count this process's children."""
     made = Hosting(PixelPool(), Graphs(shared_graphs(), threads=1), cache_bytes=0, slots=1)
     yield made
     made.pool.close()
