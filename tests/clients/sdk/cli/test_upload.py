@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -143,11 +144,11 @@ def test_interrupted_upload_ends_at_once_and_the_next_sends_the_rest(
     for number in range(120):
         (tmp_path / f"{number:03}.jpg").write_bytes(b"%d" % number)
     storage, answer = service.tenant.storage, service.tenant.storage.answer
-    pause = [0.3]
+    over = threading.Event()
 
     def slower_in_the_second(request: Any) -> tuple[int, bytes]:
         if len(storage.objects) >= 100:
-            time.sleep(pause[0])
+            over.wait(1)  # twenty files, two at a time: ten seconds for Ctrl-C to come, one to be heeded in
         return answer(request)
 
     storage.answer = slower_in_the_second  # type: ignore[method-assign]  # so that Ctrl-C falls into it
@@ -162,7 +163,7 @@ def test_interrupted_upload_ends_at_once_and_the_next_sends_the_rest(
     assert running.returncode == 130
     assert time.monotonic() - interrupted_at < 5
     assert err.strip() == "Interrupted. Give the same command again; what is there already is not sent twice."
-    pause[0] = 0.0
+    over.set()
     again = myriad("image", "upload", str(tmp_path), "--project", project)
     assert again.out == "Files: 20 uploaded, 100 already there. Images: 120 ready.\n"
     assert len(service.tenant.images) == 120
