@@ -16,7 +16,7 @@ from tenants.permissions import Principal
 from tenants.refusals import Refusal
 from tenants.scope import tenant_scope
 from tenants.storage import ObjectMissing, TenantStorage
-from training.domain.queries import model_named
+from training.domain.queries import served_model_named
 from training.models import Model
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def predict_with_model(*, model_id: uuid.UUID, picture: Picture, threshold: floa
 
     Raises NotFound (model or image), NotReady, ImageFileMissing, or what `Hosting.compute` raises.
     """
-    return _predict(lambda: model_named(model_id), picture, threshold, by)
+    return _predict(lambda: served_model_named(model_id), picture, threshold, by)
 
 
 def predict_for_project(*, project_id: uuid.UUID, picture: Picture, threshold: float, by: Principal) -> Prediction:

@@ -37,6 +37,14 @@ def model_named(model_id: uuid.UUID) -> Model:
     return model
 
 
+def served_model_named(model_id: uuid.UUID) -> Model:
+    """The model without what predicting does not need: lineage, snapshot, evaluations. Raises NotFound as the other."""
+    model = Model.objects.filter(id=model_id, project__deleted_at=None).defer("lineage").first()
+    if model is None:
+        raise NotFound
+    return model
+
+
 def evaluation_of(model: Model) -> Evaluation | None:
     """The model's evaluation on the snapshot that it learnt from."""
     for evaluation in model.evaluations.all():
