@@ -1,7 +1,7 @@
 """Ingest that is broken off at any line: images end READY once and whole, or wait for the next attempt."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,23 +11,10 @@ from tenants.models import Job
 from tenants.scope import tenant_scope
 from tenants.storage import StorageUnavailable, TenantStorage
 from tests.cast import Person
+from tests.crashing import Killed, Line, break_once
 from tests.projects.files import File, photograph, photographs
 from tests.projects.uploading import ask, bring, complete, send, statuses
 from tests.projects.working import READY, WAITS, Hand, expire, hasten, job_of, published, rows
-
-
-class Killed(BaseException):
-    """Ends an attempt as SIGKILL would: no handler runs, no state is written."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A call of the ingest, before or after which it is broken off."""
-
-    owner: Any
-    name: str
-    after: bool = False
-
 
 LINES = [
     Line(TenantStorage, "download"),
@@ -43,22 +30,10 @@ LINES = [
 def fails_once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`fails_once(line, error)`: the first call of that line raises, before it did its work or after."""
 
-    def arrange(line: Line, error: BaseException) -> None:
-        original, left = getattr(line.owner, line.name), [error]
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if not left:
-                return original(*args, **kwargs)
-            if line.after:
-                original(*args, **kwargs)
-            raise left.pop()
-
-        monkeypatch.setattr(line.owner, line.name, call)
-
-    return arrange
+    return partial(break_once, monkeypatch)
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.name}-{'after' if line.after else 'before'}")
+@pytest.mark.parametrize("line", LINES, ids=str)
 def test_attempt_that_fails_at_this_line_is_repeated(
     alice: Person, project: str, hand: Hand, fails_once: Callable[..., None], line: Line
 ) -> None:

@@ -1,13 +1,14 @@
 """A run that is broken off at any line: it ends published once and whole, with the weights of an uninterrupted one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tenants.scope import tenant_scope
 from tenants.storage import StorageUnavailable, TenantStorage
+from tests.crashing import Killed, Line, break_once
 from tests.projects.working import expire, hasten
 from tests.training.computing import EVERY, STEPS, straight
 from tests.training.making import Works, post
@@ -16,23 +17,6 @@ from training.domain import inputs
 from training.domain.checkpoints import RunCheckpoints
 from training.models import Run
 from workers.domain import execution
-
-
-class Killed(BaseException):
-    """Ends an attempt as SIGKILL would: no handler runs, no state is written."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A call of the runner, before or after which it is broken off."""
-
-    owner: Any
-    name: str
-    after: bool = False
-
-    def __str__(self) -> str:
-        return f"{'after' if self.after else 'before'}-{self.name}"
-
 
 LINES = [
     Line(runner, "load_manifest"),
@@ -54,19 +38,7 @@ PUBLISHED = {"clear", "delete_folder"}
 def breaks_once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`breaks_once(line, error)`: the first call of that line raises, before it did its work or after."""
 
-    def arrange(line: Line, error: BaseException) -> None:
-        original, left = getattr(line.owner, line.name), [error]
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if not left:
-                return original(*args, **kwargs)
-            if line.after:
-                original(*args, **kwargs)
-            raise left.pop()
-
-        monkeypatch.setattr(line.owner, line.name, call)
-
-    return arrange
+    return partial(break_once, monkeypatch)
 
 
 @pytest.mark.parametrize("line", LINES, ids=str)
