@@ -4,6 +4,7 @@ When `DATABASE_URL` is unset and a local stack has written `.local/env`, that fi
 `manage.py` works from a second terminal. Real variables always win over the file.
 """
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,19 @@ def number(name: str, default: int) -> int:
         return int(value)
     except ValueError as error:
         raise ValueError(f"{name} must be a whole number, not {value!r}") from error
+
+
+def rate(name: str, default: str) -> tuple[float, int]:
+    """Of "50/500": so many a second, and so many at once. Raises ValueError, naming the variable, for anything else."""
+    value = text(name, default)
+    a_second, _, at_once = value.partition("/")
+    try:
+        figures = float(a_second), int(at_once)
+    except ValueError:
+        figures = 0.0, 0
+    if not (math.isfinite(figures[0]) and figures[0] > 0 and figures[1] > 0):
+        raise ValueError(f"{name} must be like 50/500 (a second / at once), not {value!r}")
+    return figures
 
 
 def flag(name: str) -> bool:

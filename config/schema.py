@@ -3,6 +3,7 @@
 import functools
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
@@ -18,3 +19,8 @@ def _document() -> bytes:
 def schema(request: HttpRequest) -> HttpResponse:
     """Public on purpose: the same document is in the repository."""
     return HttpResponse(_document(), content_type="application/vnd.oai.openapi")
+
+
+def docs(request: HttpRequest) -> HttpResponse:
+    """The interactive documentation, for everybody; it asks for a key to try things out."""
+    return render(request, "docs.html")

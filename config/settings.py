@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from config import env
 
@@ -18,6 +19,10 @@ VERSION = env.text("MYRIAD_VERSION", "development")
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "csp",
     "rest_framework",
     "drf_spectacular",
     "tenants",
@@ -29,12 +34,32 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "tenants.api.request_id.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
-TEMPLATES: list[dict[str, object]] = []
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [env.ROOT / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+            ],
+            "builtins": ["django.templatetags.static", "tenants.templatetags.pages"],
+        },
+    }
+]
 
 # `default` is the server's role under row-level security. The others exist only where their address is given:
 # migrations run as the owner, backfills and erasure as maint, the first start as the administrator.
@@ -70,6 +95,28 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"user_attributes": ("email", "name")},
     },
 ]
+
+# Who signs in holds a session; what a session may do is looked up with each request (tenants.domain.seats).
+HTTPS = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_NAME = "myriad_session"
+SESSION_COOKIE_AGE = 7 * 24 * 3600
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "myriad_csrf"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "tenants.web.problems.csrf_failed"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL.rstrip("/")] if HTTPS else []
+LOGIN_URL = "sign-in"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# The web admin's files, built by `deploy.assets` and named by their hashes, so that browsers keep them for good.
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [("built", env.ROOT / "config" / "assets" / "built")]
+STATIC_ROOT = Path(env.text("STATIC_ROOT") or env.ROOT / "build" / "static")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -123,8 +170,39 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
+# Requests a second / at once, in `tenants.rate_limits`. An SDK that uploads asks some ten times a second.
+RATE_LIMIT_KEY = env.rate("RATE_LIMIT_KEY", "50/500")
+RATE_LIMIT_TENANT = env.rate("RATE_LIMIT_TENANT", "200/2000")
+# Of one client address: what is posted without a key (each checks a password), and keys that are none.
+RATE_LIMIT_ADDRESS = env.rate("RATE_LIMIT_ADDRESS", "1/60")
+RATE_LIMIT_FAILURES = env.rate("RATE_LIMIT_FAILURES", "2/120")
+# How many proxies of our own stand before the web, each adding to X-Forwarded-For. 0 trusts none: the address is that
+# of the connection, which behind an ingress is the ingress's, one for everybody.
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
+
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# Nothing but our own files, and pictures and uploads to and from S3; no inline script, no inline style.
+S3_ORIGINS = (
+    ["{0.scheme}://{0.netloc}".format(urlsplit(S3_PUBLIC_URL))]
+    if S3_PUBLIC_URL
+    else [f"https://{S3_BUCKET}.s3.{AWS_REGION}.amazonaws.com", f"https://{S3_BUCKET}.s3.amazonaws.com"]
+)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        # blob: is how a page shows the file that is about to be sent; data: stands in our own style sheets.
+        "img-src": ["'self'", "data:", "blob:", *S3_ORIGINS],
+        "connect-src": ["'self'", *S3_ORIGINS],
+        "font-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.ApiKeyAuthentication"],

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from config import health, schema
+from tenants.web.urls import plain
 
 api_v1: list[URLPattern | URLResolver] = [
     path("", include("tenants.api.urls")),
@@ -11,12 +12,22 @@ api_v1: list[URLPattern | URLResolver] = [
     path("", include("fleet.api.urls")),
     path("", include("workers.api.urls")),
     path("schema", schema.schema),
+    path("docs", schema.docs, name="api-docs"),
+]
+# What a tenant's people see, at its address. Below api/ stand the views of the API that the pages' scripts ask.
+pages: list[URLPattern | URLResolver] = [
+    path("", include("tenants.web.urls")),
+    path("", include("projects.web.urls")),
+    path("", include("training.web.urls")),
+    path("", include("fleet.web.urls")),
 ]
 urlpatterns = [
+    *plain,
+    path("t/<slug:tenant>/", include(pages)),
     path("healthz", health.live),
     path("readyz", health.ready),
     path("api/v1/", include(api_v1)),
 ]
 handler400 = "tenants.api.problems.bad_request"
-handler404 = "tenants.api.problems.page_not_found"
+handler404 = "tenants.web.problems.page_not_found"
 handler500 = "tenants.api.problems.server_error"

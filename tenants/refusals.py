@@ -1,6 +1,6 @@
 """What a domain verb raises when it will not do as asked. Each kind stands beside the verb that raises it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -17,13 +17,17 @@ class Refusal(Exception):
     code: ClassVar[str] = "conflict"
     title: ClassVar[str] = "Not possible now"
     # Seconds after which asking again may succeed; 0 where waiting does not help.
-    retry_after: ClassVar[int] = 0
+    retry_after: int = 0
 
     def __init__(self, detail: str, *, hint: str = "", **extra: Any) -> None:
         super().__init__(detail)
         self.detail = detail
         self.hint = hint
         self.extra = extra
+
+
+# What a verb asks, of the row that it has locked and not yet changed, in the caller's name; raises a Refusal.
+Expectation = Callable[[Any], None]
 
 
 class NotFound(Refusal):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from django.test import Client
 from rest_framework.test import APIClient
 
 from tenants.domain.invitations import Seat, accept_invitation, invite
@@ -42,6 +43,17 @@ class Person:
         client = APIClient(raise_request_exception=False)
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {self.seat.token.text}")
         return client
+
+    @cached_property
+    def web(self) -> Client:
+        """A browser that is signed in as the person."""
+        client = Client(raise_request_exception=False)
+        client.force_login(self.seat.member.user)
+        return client
+
+    def page(self, path: str) -> str:
+        """The address of a page of the person's tenant: `page("projects")`."""
+        return f"/t/{self.tenant.slug}/{path}"
 
 
 @dataclass(frozen=True)

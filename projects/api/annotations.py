@@ -42,6 +42,7 @@ class AnnotateView(TenantView):
 
 class ImageAnnotationsView(TenantView):
     needs: ClassVar = {"GET": Permission.READ}
+    tagged = AnnotationSerializer
 
     @extend_schema(
         operation_id="annotations_list",

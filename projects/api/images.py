@@ -139,6 +139,7 @@ class CompleteView(TenantView):
 
 class ImageView(TenantView):
     needs: ClassVar = {"GET": Permission.READ, "PATCH": Permission.EDIT, "DELETE": Permission.EDIT}
+    tagged = ImageSerializer
 
     @extend_schema(operation_id="images_read", responses=ImageSerializer)
     def get(self, request: Request, image_id: uuid.UUID) -> Response:
@@ -148,13 +149,14 @@ class ImageView(TenantView):
     @extend_schema(operation_id="images_update", request=ImageChange, responses=ImageSerializer)
     def patch(self, request: Request, image_id: uuid.UUID) -> Response:
         """Changes metadata, split (then pinned) or, of an image without annotation, the classes it shows."""
-        image = images.update_image(image_id=image_id, by=self.principal, **checked(ImageChange, request))
+        changes = checked(ImageChange, request)
+        image = images.update_image(image_id=image_id, by=self.principal, expect=self.expected, **changes)
         return Response(ImageSerializer(image).data)
 
     @extend_schema(operation_id="images_delete", responses={204: None})
     def delete(self, request: Request, image_id: uuid.UUID) -> Response:
         """Deletes an image."""
-        images.delete_image(image_id=image_id, by=self.principal)
+        images.delete_image(image_id=image_id, by=self.principal, expect=self.expected)
         return Response(status=204)
 
 

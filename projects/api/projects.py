@@ -42,6 +42,7 @@ class ProjectsView(TenantView):
 
 class ProjectView(TenantView):
     needs: ClassVar = ONE
+    tagged = ProjectSerializer
 
     @extend_schema(operation_id="projects_read", responses=ProjectSerializer)
     def get(self, request: Request, project_id: uuid.UUID) -> Response:
@@ -52,13 +53,13 @@ class ProjectView(TenantView):
     def patch(self, request: Request, project_id: uuid.UUID) -> Response:
         """Changes name or description."""
         changes = checked(ProjectChange, request)
-        project = projects.update_project(project_id=project_id, by=self.principal, **changes)
+        project = projects.update_project(project_id=project_id, by=self.principal, expect=self.expected, **changes)
         return Response(ProjectSerializer(project).data)
 
     @extend_schema(operation_id="projects_delete", responses={204: None})
     def delete(self, request: Request, project_id: uuid.UUID) -> Response:
         """Deletes a project and its images."""
-        projects.delete_project(project_id=project_id, by=self.principal)
+        projects.delete_project(project_id=project_id, by=self.principal, expect=self.expected)
         return Response(status=204)
 
 
@@ -79,6 +80,7 @@ class ClassesView(TenantView):
 
 class ClassView(TenantView):
     needs: ClassVar = ONE
+    tagged = ClassSerializer
 
     @extend_schema(operation_id="classes_read", responses=ClassSerializer)
     def get(self, request: Request, class_id: uuid.UUID) -> Response:
@@ -88,11 +90,12 @@ class ClassView(TenantView):
     @extend_schema(operation_id="classes_update", request=ClassChange, responses=ClassSerializer)
     def patch(self, request: Request, class_id: uuid.UUID) -> Response:
         """Changes what the label book says of a class."""
-        changed = classes.update_class(class_id=class_id, by=self.principal, **checked(ClassChange, request))
+        changes = checked(ClassChange, request)
+        changed = classes.update_class(class_id=class_id, by=self.principal, expect=self.expected, **changes)
         return Response(ClassSerializer(changed).data)
 
     @extend_schema(operation_id="classes_delete", responses={204: None})
     def delete(self, request: Request, class_id: uuid.UUID) -> Response:
         """Takes a class out of the label book."""
-        classes.delete_class(class_id=class_id, by=self.principal)
+        classes.delete_class(class_id=class_id, by=self.principal, expect=self.expected)
         return Response(status=204)

@@ -8,6 +8,8 @@ from projects.models import DefectClass, Image, Project
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
+    drifts = ("image_count", "labelled_count")
+
     class Meta:
         model = Project
         fields = ("id", "name", "kind", "description", "image_count", "labelled_count", "created_at")
@@ -25,6 +27,7 @@ class ProjectChange(serializers.Serializer[Any]):
 
 
 class ClassSerializer(serializers.ModelSerializer[DefectClass]):
+    drifts = ("image_count", "box_count")
     project = serializers.UUIDField(source="project_id")
 
     class Meta:
@@ -55,6 +58,7 @@ class ItemError(serializers.Serializer[Any]):
 
 
 class ImageSerializer(serializers.ModelSerializer[Image]):
+    drifts = ("status", "stored_sha256", "content_type", "size", "width", "height", "near_hash", "error", "job")
     project = serializers.UUIDField(source="project_id")
     job = serializers.UUIDField(source="job_id", allow_null=True)
     error = ItemError(allow_null=True)

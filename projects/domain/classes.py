@@ -10,6 +10,7 @@ from projects.domain.queries import class_named, project_named
 from projects.models import DefectClass
 from tenants import audit
 from tenants.permissions import Principal
+from tenants.refusals import Expectation
 
 
 def create_class(*, project_id: uuid.UUID, by: Principal, **fields: str) -> DefectClass:
@@ -24,9 +25,13 @@ def create_class(*, project_id: uuid.UUID, by: Principal, **fields: str) -> Defe
     return made
 
 
-def update_class(*, class_id: uuid.UUID, by: Principal, **changes: str) -> DefectClass:
-    """Raises NotFound or NameTaken."""
-    found = class_named(class_id)
+def update_class(
+    *, class_id: uuid.UUID, by: Principal, expect: Expectation | None = None, **changes: str
+) -> DefectClass:
+    """Raises NotFound, NameTaken, or what `expect` raises of the class."""
+    found = class_named(class_id, lock=True)
+    if expect is not None:
+        expect(found)
     if not changes:
         return found
     for field, value in changes.items():
@@ -40,8 +45,10 @@ def update_class(*, class_id: uuid.UUID, by: Principal, **changes: str) -> Defec
     return found
 
 
-def delete_class(*, class_id: uuid.UUID, by: Principal) -> None:
-    """Hides a class; what was labelled with it stays. Raises NotFound."""
-    found = class_named(class_id)
+def delete_class(*, class_id: uuid.UUID, by: Principal, expect: Expectation | None = None) -> None:
+    """Hides a class; what was labelled with it stays. Raises NotFound, or what `expect` raises of the class."""
+    found = class_named(class_id, lock=True)
+    if expect is not None:
+        expect(found)
     DefectClass.objects.filter(id=found.id).update(deleted_at=timezone.now())
     audit.record("class.deleted", by=by, target=found.id, name=found.name)

@@ -15,7 +15,7 @@ from projects.models import DefectClass, Image, ImageClass, Project
 from tenants import audit
 from tenants.domain.quotas import lock_quota, release
 from tenants.permissions import Principal
-from tenants.refusals import Invalid, NotFound, Refusal
+from tenants.refusals import Expectation, Invalid, NotFound, Refusal
 from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
 
@@ -46,12 +46,16 @@ def update_image(
     metadata: Mapping[str, Any] | None = None,
     split: str | None = None,
     classes: Sequence[uuid.UUID] | None = None,
+    expect: Expectation | None = None,
 ) -> Image:
-    """Changes what is given. A split given is pinned. Raises NotFound (a class's id included), Invalid or Labelled.
+    """Changes what is given. A split given is pinned.
 
     An image whose metadata names another group now moves to that group, and unless it is pinned to its split.
+    Raises NotFound (a class's id included), Invalid, Labelled, or what `expect` raises of the image.
     """
     image = image_named(image_id, lock=True)
+    if expect is not None:
+        expect(image_named(image_id))  # read again: who waits for the lock gets the row anew, but not its classes
     if metadata is None and split is None and classes is None:
         return image
     if metadata is not None:
@@ -65,13 +69,15 @@ def update_image(
     return image_named(image_id)
 
 
-def delete_image(*, image_id: uuid.UUID, by: Principal) -> None:
-    """Hides an image; an erase job removes it after 30 days. Raises NotFound."""
+def delete_image(*, image_id: uuid.UUID, by: Principal, expect: Expectation | None = None) -> None:
+    """Hides an image; an erase job removes it after 30 days. Raises NotFound, or what `expect` raises of the image."""
     # In the order of registration and ingest: quota, project, image.
     lock_quota()
     image = image_named(image_id)
     project_named(image.project_id, lock=True)
-    image = image_named(image_id)  # as it is now, annotated by whoever held the lock
+    image = image_named(image_id, lock=expect is not None)  # as it is now, annotated by whoever held the lock
+    if expect is not None:
+        expect(image_named(image_id))
     if not Image.objects.filter(id=image.id, deleted_at=None).update(deleted_at=timezone.now()):
         raise NotFound
     Project.objects.filter(id=image.project_id).update(image_count=F("image_count") - 1)

@@ -11,7 +11,7 @@ from projects.models import DefectClass, Image, Project
 from tenants import audit
 from tenants.domain.quotas import lock_quota, release, reserve
 from tenants.permissions import Principal
-from tenants.refusals import Refusal
+from tenants.refusals import Expectation, Refusal
 
 
 class NameTaken(Refusal):
@@ -34,9 +34,13 @@ def create_project(*, name: str, kind: str, description: str = "", by: Principal
     return project
 
 
-def update_project(*, project_id: uuid.UUID, by: Principal, **changes: str) -> Project:
-    """Changes `name` or `description`. Raises NotFound or NameTaken."""
+def update_project(
+    *, project_id: uuid.UUID, by: Principal, expect: Expectation | None = None, **changes: str
+) -> Project:
+    """Changes `name` or `description`. Raises NotFound, NameTaken, or what `expect` raises of the project."""
     project = project_named(project_id, lock=True)
+    if expect is not None:
+        expect(project)
     if not changes:
         return project
     for field, value in changes.items():
@@ -50,11 +54,16 @@ def update_project(*, project_id: uuid.UUID, by: Principal, **changes: str) -> P
     return project
 
 
-def delete_project(*, project_id: uuid.UUID, by: Principal) -> None:
-    """Hides a project and its images; an erase job removes them after 30 days. Raises NotFound."""
+def delete_project(*, project_id: uuid.UUID, by: Principal, expect: Expectation | None = None) -> None:
+    """Hides a project and its images; an erase job removes them after 30 days.
+
+    Raises NotFound, or what `expect` raises of the project.
+    """
     # The quota's lock first, as in registration: the two must not wait for each other.
     lock_quota()
     project = project_named(project_id, lock=True)
+    if expect is not None:
+        expect(project)
     now = timezone.now()
     images = Image.objects.filter(project=project, deleted_at=None)
     size = images.aggregate(total=Sum("size"))["total"] or 0

@@ -36,9 +36,12 @@ def label_book(project: Project) -> dict[str, uuid.UUID]:
     return {key: class_id for class_id, name in rows for key in (str(class_id), name)}
 
 
-def class_named(class_id: uuid.UUID) -> DefectClass:
+def class_named(class_id: uuid.UUID, *, lock: bool = False) -> DefectClass:
     """Raises NotFound when it, or its project, is missing, deleted, or another tenant's."""
-    found = DefectClass.objects.filter(id=class_id, deleted_at=None, project__deleted_at=None).first()
+    rows = DefectClass.objects.filter(id=class_id, deleted_at=None, project__deleted_at=None)
+    if lock:
+        rows = rows.select_for_update(of=("self",))
+    found = rows.first()
     if found is None:
         raise NotFound
     return found

@@ -50,19 +50,25 @@ class MembersView(TenantView):
 
 
 class MemberView(TenantView):
-    needs: ClassVar = ADMIN
+    needs: ClassVar = ADMIN | {"GET": Permission.READ}
+    tagged = MemberSerializer
+
+    @extend_schema(operation_id="members_read", responses=MemberSerializer)
+    def get(self, request: Request, member_id: uuid.UUID) -> Response:
+        """One seat."""
+        return Response(MemberSerializer(queries.member_named(member_id)).data)
 
     @extend_schema(operation_id="members_update", request=RoleInput, responses=MemberSerializer)
     def patch(self, request: Request, member_id: uuid.UUID) -> Response:
         """Changes a member's role."""
         role = checked(RoleInput, request)["role"]
-        member = members.change_role(member_id=member_id, role=role, by=self.principal)
+        member = members.change_role(member_id=member_id, role=role, by=self.principal, expect=self.expected)
         return Response(MemberSerializer(member).data)
 
     @extend_schema(operation_id="members_remove", responses={204: None})
     def delete(self, request: Request, member_id: uuid.UUID) -> Response:
         """Removes a seat; its keys stop working at once."""
-        members.remove_member(member_id=member_id, by=self.principal)
+        members.remove_member(member_id=member_id, by=self.principal, expect=self.expected)
         return Response(status=204)
 
 

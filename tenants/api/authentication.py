@@ -1,13 +1,17 @@
-"""Who asks: an API key in the Authorization header, and nowhere else."""
+"""Who asks: an API key in the Authorization header; below /t/, for the scripts of our pages, a session."""
 
 from typing import Any
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from tenants.domain.keys import authenticate
+from tenants.domain.seats import seat_of
 from tenants.permissions import Principal
 from tenants.tracing import acting_for
 
@@ -27,6 +31,32 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="myriad"'
+
+
+class _Check(CsrfViewMiddleware):
+    def _reject(self, request: HttpRequest, reason: str) -> str:
+        return reason
+
+
+class SeatAuthentication(BaseAuthentication):
+    """A signed-in person's seat in the tenant of the address; unsafe methods need the CSRF token too."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
+        asked = request._request
+        user = asked.user
+        if not user.is_authenticated:
+            return None
+        check = _Check(lambda _request: HttpResponseBase())
+        check.process_request(asked)
+        reason = check.process_view(asked, HttpResponseBase, (), {})
+        if reason:
+            raise PermissionDenied("The page was open too long. Reload it and try again.")
+        principal = seat_of(user_id=user.pk, slug=asked.seat_slug).principal  # type: ignore[attr-defined]  # see `door`
+        acting_for.set(principal.tenant_id)
+        return principal, None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Session"
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # the library's metaclass hook

@@ -7,16 +7,20 @@ from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from rest_framework.exceptions import ParseError
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView
 
-from tenants.api import problems
+from tenants.api import limits, problems
+from tenants.api.authentication import SeatAuthentication
+from tenants.api.etags import etag_of, expectation, is_known
 from tenants.domain import idempotency
 from tenants.permissions import Permission, Principal
-from tenants.refusals import Invalid, Refusal
+from tenants.rate_limits import Verdict
+from tenants.refusals import Expectation, Invalid, Refusal
 from tenants.scope import tenant_scope
 
 
@@ -33,6 +37,8 @@ class TenantView(APIView):
     replays: ClassVar[bool] = True
     # Bytes of a request's body. Parsed JSON takes some twenty times as much memory, so doors are no wider than needed.
     max_body: ClassVar[int] = 1024 * 1024
+    # The serializer whose answers carry an ETag; PATCH and DELETE then hand `self.expected` to their verb.
+    tagged: ClassVar[Any] = None
     # The schema answers what OPTIONS would.
     http_method_names = [name for name in APIView.http_method_names if name not in ("options", "trace")]
 
@@ -44,11 +50,48 @@ class TenantView(APIView):
         try:
             refuse_unreadable(request, max_body=self.max_body)
             self.initial(self.request, *args, **kwargs)
-            response = self._answer(self.request, *args, **kwargs)
+            response = self._tag(self._answer(self.request, *args, **kwargs))
         except Exception as error:  # noqa: BLE001 - handle_exception re-raises what it does not know
             response = self.handle_exception(error)
         self.response = self.finalize_response(self.request, response, *args, **kwargs)
         return self.response
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """A key's, or below a tenant's web address (`tenants.web.door`) the session's."""
+        if hasattr(self.request, "seat_slug"):
+            return [SeatAuthentication()]
+        return super().get_authenticators()
+
+    def perform_authentication(self, request: Request) -> None:
+        """Also takes from the rate limits: those of who asks or, where the key opens nothing, of the address."""
+        try:
+            super().perform_authentication(request)
+        except AuthenticationFailed:
+            self._limit(limits.take_for_failure(request))
+            raise
+        asker: object = request.user
+        if isinstance(asker, Principal):
+            self._limit(limits.take_for(asker))
+
+    def _limit(self, verdict: Verdict) -> None:
+        self.headers |= limits.headers_of(verdict)
+        if not verdict.allowed:
+            raise limits.RateLimited(verdict)
+
+    @property
+    def expected(self) -> Expectation | None:
+        """What the request's If-Match says of the row that it changes."""
+        return expectation(self.request.headers.get("If-Match"), serializer=self.tagged)
+
+    def _tag(self, response: Response) -> Response:
+        if self.tagged is None or response.status_code != 200 or self.request.method == "DELETE":
+            return response
+        tag = etag_of(response.data, serializer=self.tagged)
+        held = self.request.headers.get("If-None-Match")
+        if self.request.method != "PATCH" and is_known(tag, if_none_match=held):
+            response = Response(status=304)
+        response["ETag"], response["Cache-Control"] = tag, "private, no-cache"
+        return response
 
     @property
     def principal(self) -> Principal:
@@ -175,4 +218,9 @@ class PublicView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         refuse_unreadable(request._request, max_body=self.max_body)
+        if request.method == "POST":
+            verdict = limits.take_for_address(request)
+            self.headers |= limits.headers_of(verdict)
+            if not verdict.allowed:
+                raise limits.RateLimited(verdict)
         super().initial(request, *args, **kwargs)

@@ -24,8 +24,13 @@ def tenants_of_user(*, user_id: uuid.UUID) -> list[uuid.UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _one(sql: str, argument: str) -> uuid.UUID | None:
+def tenant_of_seat(*, user_id: uuid.UUID, slug: str) -> uuid.UUID | None:
+    """The tenant of this slug, where the user has a seat there."""
+    return _one("SELECT seat_tenant(%s, %s)", str(user_id), slug)
+
+
+def _one(sql: str, *arguments: str) -> uuid.UUID | None:
     with connection.cursor() as cursor:
-        cursor.execute(sql, [argument])
+        cursor.execute(sql, arguments)
         found: uuid.UUID | None = cursor.fetchone()[0]
         return found

@@ -10,7 +10,7 @@ from tenants.domain.quotas import lock_quota, release
 from tenants.domain.roles import require_offerable
 from tenants.models import ApiKey, Member, Role
 from tenants.permissions import Principal
-from tenants.refusals import Invalid, NotFound, Refusal
+from tenants.refusals import Expectation, Invalid, NotFound, Refusal
 
 
 class LastOwner(Refusal):
@@ -20,9 +20,13 @@ class LastOwner(Refusal):
         super().__init__("A tenant keeps at least one owner.", hint="Make another member an owner first.")
 
 
-def change_role(*, member_id: uuid.UUID, role: str, by: Principal) -> Member:
-    """Raises NotFound, LastOwner, or Invalid when an owner's seat is changed by someone who is not an owner."""
+def change_role(*, member_id: uuid.UUID, role: str, by: Principal, expect: Expectation | None = None) -> Member:
+    """Raises NotFound, LastOwner, Invalid when an owner's seat is changed by someone who is not an owner, or what
+    `expect` raises of the seat.
+    """
     member, owners = _lock(member_id, by=by)
+    if expect is not None:
+        expect(member)
     require_offerable(role, by=by)
     if role != Role.OWNER and owners == [member]:
         raise LastOwner
@@ -32,10 +36,12 @@ def change_role(*, member_id: uuid.UUID, role: str, by: Principal) -> Member:
     return member
 
 
-def remove_member(*, member_id: uuid.UUID, by: Principal) -> None:
-    """Removes a seat and revokes its keys, for good. Raises NotFound, LastOwner or Invalid."""
+def remove_member(*, member_id: uuid.UUID, by: Principal, expect: Expectation | None = None) -> None:
+    """Removes a seat and revokes its keys, for good. Raises NotFound, LastOwner, Invalid, or what `expect` raises."""
     lock_quota()  # before the seats, as who accepts an invitation does
     member, owners = _lock(member_id, by=by)
+    if expect is not None:
+        expect(member)
     if owners == [member]:
         raise LastOwner
     member.removed_at = timezone.now()

@@ -1,11 +1,13 @@
 """Reads of the current tenant."""
 
+import uuid
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
 from tenants.models import ApiKey, AuditEvent, Invitation, Member, Quota, Tenant
 from tenants.permissions import Principal
+from tenants.refusals import NotFound
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,14 @@ def me(*, by: Principal) -> Me:
 
 def members() -> QuerySet[Member]:
     return Member.objects.filter(removed_at=None).select_related("user")
+
+
+def member_named(member_id: uuid.UUID) -> Member:
+    """Raises NotFound when there is no such seat, it was removed, or it is another tenant's."""
+    found = members().filter(id=member_id).first()
+    if found is None:
+        raise NotFound
+    return found
 
 
 def invitations() -> QuerySet[Invitation]:

@@ -31,6 +31,9 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     # Runs the service; gives no seat in any tenant.
     is_operator = models.BooleanField(default=False)
+    # Since the last good one; see tenants.domain.sign_in.
+    failed_sign_ins = models.PositiveSmallIntegerField(default=0, db_default=0)
+    locked_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     USERNAME_FIELD = "email"

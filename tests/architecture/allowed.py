@@ -10,6 +10,7 @@ SHARED_TABLES: Final = {
     "tenants_pool": "a group of workers, which serve every tenant",
     "workers_worker": "a worker process, which serves every tenant",
     "workers_dispatcher": "when the dispatcher last turned",
+    "django_session": "a session is a person's, who may have seats in several tenants; it holds no tenant's data",
     "django_migrations": "Django's record of what was migrated",
     "django_content_type": "Django's list of models; the server's role may not even read it",
     "auth_permission": "Django's; unused, the server's role may not read it",
@@ -27,10 +28,11 @@ APP_GRANTS: Final = {
     "tenants_pool": {"SELECT", "INSERT", "UPDATE"},
     "workers_worker": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "workers_dispatcher": {"SELECT", "INSERT", "UPDATE"},
+    "django_session": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "django_migrations": {"SELECT"},
 }
 ROWS: Final = {"SELECT", "INSERT", "UPDATE", "DELETE"}
-MAINT_SHARED: Final = {"tenants_user", "tenants_pool", "workers_worker", "workers_dispatcher"}
+MAINT_SHARED: Final = {"tenants_user", "django_session", "tenants_pool", "workers_worker", "workers_dispatcher"}
 
 # Indexes of tenant-owned tables that do not begin with tenant_id. None may be unique.
 GLOBAL_INDEXES: Final = {
@@ -54,7 +56,7 @@ FREE_IDS: Final = {
 # What else the server's role may change, column by column.
 APP_COLUMNS: Final = {
     # Nobody becomes an operator, or another person, by the server's doing.
-    "tenants_user": "name password last_login is_active",
+    "tenants_user": "name password last_login is_active failed_sign_ins locked_until",
 }
 # What the definer functions may read and write of every tenant's rows.
 DEFINER_COLUMNS: Final = {
@@ -70,11 +72,13 @@ DEFINER_COLUMNS: Final = {
         "virtual_time running waiting",
     ),
     "tenants_pool": ("name clock", "clock"),
+    "tenants_tenant": ("id slug", ""),
 }
 DEFINER_FUNCTIONS: Final = {
     "key_tenant(p_prefix text)": "a key's tenant, before any is known",
     "invitation_tenant(p_prefix text)": "an invitation's tenant, before any is known",
     "member_tenants(p_user uuid)": "the tenants a user may choose from",
+    "seat_tenant(p_user uuid, p_slug text)": "the tenant of a page's address, for who has a seat there",
     "job_tenant(p_job uuid)": "the tenant of the job a worker was sent",
     "claim_job(p_pool text, p_short_only boolean, p_seconds double precision)": "the dispatcher's fair claim",
     "reap_job(p_error jsonb)": "returns what was not taken or not finished",

@@ -80,6 +80,7 @@ ROWS = [
     Row("GET", "me", breaks=QUOTA),
     Row("GET", "members", lists="member"),
     Row("GET", "members?cursor={p:tenant}", lists="member"),
+    Row("GET", "members/{member}"),
     Row("PATCH", "members/{member}", {"role": "ENGINEER"}, viewer=403),
     Row("DELETE", "members/{member}", owner=204, viewer=403, breaks=QUOTA),
     Row("GET", "invitations", lists="invitation", viewer=403),

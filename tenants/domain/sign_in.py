@@ -1,0 +1,59 @@
+"""Signing in with e-mail address and password: slowed down by address, locked by account."""
+
+import logging
+from datetime import timedelta
+
+from django.contrib.auth import authenticate
+from django.db.models import F, Q
+from django.utils import timezone
+
+from tenants.models import User
+from tenants.refusals import Refusal
+
+logger = logging.getLogger(__name__)
+
+# Wrong passwords in a row before the account rests, and for how long.
+MAX_FAILURES = 8
+LOCKED = timedelta(minutes=15)
+
+
+class WrongCredentials(Refusal):
+    """The same words for an unknown address, a wrong password and a locked account: none can be told from another."""
+
+    status = 401
+    code = "wrong_credentials"
+    title = "Not signed in"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This e-mail address and password do not open an account.",
+            hint=f"After {MAX_FAILURES} wrong passwords in a row an account rests for 15 minutes, whatever is typed.",
+        )
+
+
+def sign_in(*, email: str, password: str) -> User:
+    """The user whose address and password these are; ends the count of wrong ones.
+
+    Raises WrongCredentials, after as much computing in each case. Needs no scope: a user belongs to no tenant.
+    """
+    address = email.strip().lower()
+    user = authenticate(username=address, password=password)
+    now = timezone.now()
+    if not isinstance(user, User):
+        _count_failure(address)
+        raise WrongCredentials
+    if user.locked_until is not None and user.locked_until > now:
+        raise WrongCredentials
+    if user.failed_sign_ins or user.locked_until:
+        User.objects.filter(id=user.id).update(failed_sign_ins=0, locked_until=None)
+    return user
+
+
+def _count_failure(address: str) -> None:
+    """One statement, so that attempts at the same moment are all counted."""
+    now = timezone.now()
+    open_account = User.objects.filter(email=address).filter(Q(locked_until=None) | Q(locked_until__lte=now))
+    open_account.update(failed_sign_ins=F("failed_sign_ins") + 1, locked_until=None)
+    rests = User.objects.filter(email=address, failed_sign_ins__gte=MAX_FAILURES)
+    if rests.update(failed_sign_ins=0, locked_until=now + LOCKED):
+        logger.warning("an account rests after %d wrong passwords", MAX_FAILURES)
