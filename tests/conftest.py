@@ -26,6 +26,8 @@ from tests.cast import Cast, assemble
 
 TEMPLATE = "myriad"
 _numbers = itertools.count(1)
+# More than any test asks for; those of the limits set their own.
+UNLIMITED = {f"RATE_LIMIT_{name}": "10000/100000" for name in ("KEY", "TENANT", "ADDRESS", "FAILURES")}
 # What the running engines are called by; empty until they run.
 _addresses: dict[str, str] = {}
 
@@ -38,7 +40,7 @@ def stack() -> Iterator[Engines]:
         tempfile.TemporaryDirectory(prefix="myriad-tests-", ignore_cleanup_errors=True) as folder,
         engines(Path(folder), durable=False) as running,
     ):
-        _addresses.update(running.addresses.env() | {"ALLOWED_HOSTS": "testserver,127.0.0.1,localhost"})
+        _addresses.update(running.addresses.env() | UNLIMITED | {"ALLOWED_HOSTS": "testserver,127.0.0.1,localhost"})
         os.environ.update(_addresses)
         _apply_environment()
         yield running

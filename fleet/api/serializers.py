@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from fleet.domain.predictions import Prediction
 from fleet.models import Promotion
+from tenants.api.schema import SentFile
 
 
 class PromotionSerializer(serializers.ModelSerializer[Promotion]):
@@ -23,7 +24,7 @@ class PredictInput(serializers.Serializer[Any]):
 
 
 class PictureInput(serializers.Serializer[Any]):
-    file = serializers.FileField(allow_empty_file=True, help_text="JPEG, PNG, BMP, TIFF or WebP, at most 20 MB.")
+    file = SentFile(allow_empty_file=True, help_text="JPEG, PNG, BMP, TIFF or WebP, at most 20 MB.")
 
 
 class FindingSerializer(serializers.Serializer[Any]):

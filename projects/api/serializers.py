@@ -4,7 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from projects.domain.decoding import ACCEPTED_TYPES
+from projects.domain.items import MAX_FILE_BYTES
 from projects.models import DefectClass, Image, Project
+from tenants.api.schema import SentFile
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
@@ -102,9 +105,9 @@ class FileItem(serializers.Serializer[Any]):
     """One file of a registration. For the schema only: items are read by `projects.domain.items`."""
 
     filename = serializers.CharField(max_length=255)
-    size = serializers.IntegerField(help_text="Bytes.")
-    sha256 = serializers.CharField(help_text="Of the file's bytes, 64 hexadecimal digits.")
-    content_type = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes.", min_value=1, max_value=MAX_FILE_BYTES)
+    sha256 = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="Of the file's bytes.")
+    content_type = serializers.ChoiceField(choices=list(ACCEPTED_TYPES))
     metadata = serializers.DictField(required=False, help_text="Flat JSON, at most 8 KB.")
     split = serializers.ChoiceField(choices=Image.Split.choices, required=False)
     group = serializers.CharField(required=False)
@@ -147,7 +150,7 @@ class CompletionSerializer(serializers.Serializer[Any]):
 
 
 class DirectUploadInput(serializers.Serializer[Any]):
-    file = serializers.FileField(allow_empty_file=True)
+    file = SentFile(allow_empty_file=True)
     metadata = serializers.CharField(required=False, help_text="A JSON object, as text.")
     split = serializers.CharField(required=False)
     group = serializers.CharField(required=False)

@@ -90,9 +90,14 @@ def file_address(*, image_id: uuid.UUID, which: Literal["image", "thumbnail"], b
     """A short-lived address of the image's file. Opens the scope itself. Raises NotFound or NotReady."""
     with tenant_scope(by.tenant_id):
         image = image_named(image_id)
+    return address_of(image, which=which)
+
+
+def address_of(image: Image, *, which: Literal["image", "thumbnail"]) -> str:
+    """The same of an image that was read already; no scope is open. Raises NotReady."""
     if image.status != Image.Status.READY:
         raise NotReady(image.status)
-    storage = TenantStorage(by.tenant_id)
+    storage = TenantStorage(image.tenant_id)
     if which == "thumbnail":
         return storage.presign_download(thumbnail_key(image.thumbnail_sha256), content_type="image/webp")
     return storage.presign_download(image_key(image.stored_sha256), content_type=image.stored_type)

@@ -30,6 +30,11 @@ def classes(project_id: uuid.UUID) -> QuerySet[DefectClass]:
     return DefectClass.objects.filter(project=project_named(project_id), deleted_at=None)
 
 
+def label_classes(project: Project) -> QuerySet[DefectClass]:
+    """The label book's classes in the order they were made, of a project that was read already."""
+    return DefectClass.objects.filter(project=project, deleted_at=None).order_by("id")
+
+
 def label_book(project: Project) -> dict[str, uuid.UUID]:
     """Name or id, as a text → the class, so that a batch may name classes either way."""
     rows = DefectClass.objects.filter(project=project, deleted_at=None).values_list("id", "name")
@@ -76,6 +81,16 @@ def annotation_named(annotation_id: uuid.UUID) -> Annotation:
     if found is None:
         raise NotFound
     return found
+
+
+def versions(image: Image) -> QuerySet[Annotation]:
+    """All versions of an image's annotation with their authors and without their boxes, newest first."""
+    return Annotation.objects.filter(image=image).select_related("author__user").order_by("-number")
+
+
+def boxes_of(annotation_id: uuid.UUID) -> QuerySet[Box]:
+    """The boxes of a version with their classes, deleted ones included, in the order they were given."""
+    return Box.objects.filter(annotation_id=annotation_id).select_related("defect_class").order_by("id")
 
 
 def _with_boxes(rows: QuerySet[Annotation]) -> QuerySet[Annotation]:

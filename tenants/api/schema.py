@@ -1,8 +1,12 @@
 """What the OpenAPI schema says of things that every list shares."""
 
+import re
+import uuid
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from django.urls import resolve
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field, inline_serializer
 from rest_framework import serializers
 
 from tenants.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
@@ -37,6 +41,11 @@ def page_of(serializer: type[serializers.BaseSerializer[Any]]) -> Any:
     )
 
 
+@extend_schema_field(OpenApiTypes.BINARY)
+class SentFile(serializers.FileField):
+    """A file in a form. Of a plain FileField the schema would say that it takes an address, as answers give one."""
+
+
 _TEXT = {"type": "string"}
 PROBLEM = {
     "type": "object",
@@ -64,19 +73,92 @@ IDEMPOTENCY_KEY = {
 }
 
 
+_ETAG = {"schema": {"type": "string"}, "example": '"9f86d081884c7d65.2c26b46b68ffc68f"'}
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "description": "The ETag of what was read: nothing is done (412) when somebody has edited it since. Counters and"
+    " the like, which go on by themselves, do not matter.",
+    **_ETAG,
+}
+IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "description": "The ETag of a copy: 304 without a body while it is good.",
+    **_ETAG,
+}
+_SECONDS = {"schema": {"type": "integer", "minimum": 0}}
+HEADERS: dict[str, dict[str, Any]] = {
+    "ETag": {"description": "Of what is answered; for If-Match and If-None-Match.", **_ETAG},
+    "Location": {"description": "Where to go on: the job at work, or the file.", "schema": {"type": "string"}},
+    "RateLimit-Limit": {"description": "Requests at once: the key's, or its tenant's if scarcer.", **_SECONDS},
+    "RateLimit-Remaining": {"description": "Of those, what is left.", **_SECONDS},
+    "RateLimit-Reset": {"description": "Seconds until all are there again.", **_SECONDS},
+    "Retry-After": {"description": "Seconds after which the same request may succeed.", **_SECONDS},
+    "X-Request-Id": {"description": "The request's name in the log; quote it to support.", "schema": _TEXT},
+}
+_LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Request-Id")
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _problem(description: str, *headers: str) -> dict[str, Any]:
+    content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": description, "headers": _headers(*headers, *_LIMITS), "content": content}
+
+
+RESPONSES = {
+    "Problem": _problem("A problem."),
+    "RateLimited": _problem("Too many requests (`rate_limited`).", "Retry-After"),
+    "PreconditionFailed": _problem("It was edited since it was read (`precondition_failed`)."),
+    "NotModified": {"description": "The copy is good.", "headers": _headers("ETag", *_LIMITS)},
+}
+
+
 def document_shared(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Adds what holds for every operation: problems, and the Idempotency-Key of a POST that a key makes.
+    """Adds what holds for every operation: problems, limits, headers, tags, and the Idempotency-Key of a POST.
 
     A postprocessing hook of drf-spectacular.
     """
-    result["components"]["schemas"]["Problem"] = PROBLEM
-    reference = {"$ref": "#/components/schemas/Problem"}
-    for path in result["paths"].values():
-        for method, operation in path.items():
-            operation["responses"]["default"] = {
-                "description": "A problem.",
-                "content": {CONTENT_TYPE: {"schema": reference}},
-            }
-            if method == "post" and operation.get("security"):
-                operation.setdefault("parameters", []).insert(0, IDEMPOTENCY_KEY)
+    components = result["components"]
+    components["schemas"]["Problem"] = PROBLEM
+    components["headers"], components["responses"] = HEADERS, RESPONSES
+    for path, operations in result["paths"].items():
+        tagged = getattr(_view_at(path), "tagged", None) is not None
+        for method, operation in operations.items():
+            operation.setdefault("summary", _first_sentence(operation.get("description", "")))
+            _document(operation, method=method, tagged=tagged)
     return result
+
+
+def _document(operation: dict[str, Any], *, method: str, tagged: bool) -> None:
+    responses = operation["responses"]
+    for status, response in responses.items():
+        further = ["Location"] if status in ("202", "302") else []
+        further += ["ETag"] if tagged and status == "200" else []
+        response["headers"] = _headers(*further, *_LIMITS)
+    takes: list[dict[str, Any]] = []
+    if method == "post" and operation.get("security"):
+        takes.append(IDEMPOTENCY_KEY)
+    if tagged and method == "get":
+        takes.append(IF_NONE_MATCH)
+        responses["304"] = {"$ref": "#/components/responses/NotModified"}
+    if tagged and method in ("patch", "delete"):
+        takes.append(IF_MATCH)
+        responses["412"] = {"$ref": "#/components/responses/PreconditionFailed"}
+    if takes:
+        operation["parameters"] = takes + operation.get("parameters", [])
+    responses["429"] = {"$ref": "#/components/responses/RateLimited"}
+    responses["default"] = {"$ref": "#/components/responses/Problem"}
+
+
+def _view_at(path: str) -> Any:
+    """The class of the view; every id in a path is a UUID."""
+    found: Any = resolve(re.sub(r"{\w+}", str(uuid.UUID(int=0)), path)).func
+    return found.cls
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"[.:](?:\s|$)", text, maxsplit=1)[0].replace("\n", " ")

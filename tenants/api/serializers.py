@@ -36,7 +36,7 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
 class NewInvitationSerializer(InvitationSerializer):
     """With the token, which is shown once."""
 
-    token = serializers.CharField()
+    token = serializers.CharField(allow_null=True, help_text="Null in the answer to a repeated Idempotency-Key.")
 
     class Meta(InvitationSerializer.Meta):
         fields = (*InvitationSerializer.Meta.fields, "token")
@@ -66,7 +66,7 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
 class NewKeySerializer(KeySerializer):
     """With the secret, which is shown once."""
 
-    secret = serializers.CharField()
+    secret = serializers.CharField(allow_null=True, help_text="Null in the answer to a repeated Idempotency-Key.")
 
     class Meta(KeySerializer.Meta):
         fields = (*KeySerializer.Meta.fields, "secret")

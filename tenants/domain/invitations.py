@@ -1,11 +1,11 @@
 """Invitations: the only way to a seat."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -15,9 +15,10 @@ from tenants.domain.keys import create_key
 from tenants.domain.lookups import tenant_of_invitation
 from tenants.domain.quotas import lock_quota, reserve
 from tenants.domain.roles import require_offerable
+from tenants.domain.sign_in import check_password
 from tenants.models import ApiKey, Invitation, Member, Tenant, User
 from tenants.permissions import Principal
-from tenants.refusals import Invalid, NotFound, Refusal, refuse_invalid
+from tenants.refusals import NotFound, Refusal, refuse_invalid
 from tenants.scope import tenant_scope
 from tenants.secrets import Token, matches, new_token, parse_token
 
@@ -25,6 +26,7 @@ KIND = "inv"
 LIFETIME = timedelta(days=7)
 # Wrong passwords of the address's account, after which the invitation is revoked.
 MAX_FAILURES = 5
+FIRST_KEY = "First key"
 
 
 class InvitationUnusable(Refusal):
@@ -67,12 +69,18 @@ class HasSeat(Refusal):
 
 
 @dataclass(frozen=True)
-class Seat:
-    """What accepting an invitation gives."""
+class Joined:
+    """Who took a seat, and where."""
 
     tenant: Tenant
     member: Member
     user: User
+
+
+@dataclass(frozen=True)
+class Seat(Joined):
+    """What accepting an invitation through the API gives: the seat and its first key."""
+
     key: ApiKey
     token: Token
 
@@ -107,9 +115,35 @@ def revoke_invitation(*, invitation_id: uuid.UUID, by: Principal) -> None:
 def accept_invitation(*, text: str, name: str, password: str) -> Seat:
     """Takes the seat an invitation offers, and makes its first API key. Opens the tenant's scope itself.
 
-    Makes the user, unless the address has one: then `password` must be that account's.
+    Makes the user, unless the address has one: then `password` must be that account's. May be repeated, in case its
+    answer was lost: until the first key is used, the same token and password give a fresh one, and revoke that.
     Raises InvitationUnusable, WrongPassword, Invalid (a weak password), HasSeat or QuotaExceeded; then nothing has
     changed, save that a few wrong passwords use the invitation up.
+    """
+    with _invitation_of(text) as invitation:
+        unused = _unused_key(invitation) if invitation.accepted_at else None
+        user = _user_for(email=invitation.email, name=name, password=password)
+        member = _join(invitation, user=user) if unused is None else _without_key(unused)
+        key, token = create_key(member=member, name=FIRST_KEY, by=None)
+        return Seat(tenant=_tenant(invitation), member=member, user=user, key=key, token=token)
+
+
+def join_tenant(*, text: str, name: str, password: str) -> Joined:
+    """Takes the seat an invitation offers, without a key: for who goes on in a browser. Otherwise as above, but once:
+    whoever has joined signs in.
+    """
+    with _invitation_of(text) as invitation:
+        if invitation.accepted_at:
+            raise InvitationUnusable
+        user = _user_for(email=invitation.email, name=name, password=password)
+        return Joined(tenant=_tenant(invitation), member=_join(invitation, user=user), user=user)
+
+
+@contextmanager
+def _invitation_of(text: str) -> Iterator[Invitation]:
+    """The invitation of a token's text, locked, in its tenant's scope. Raises InvitationUnusable.
+
+    A WrongPassword raised within is counted, after all else was undone.
     """
     parsed = parse_token(KIND, text)
     tenant_id = tenant_of_invitation(prefix=parsed[0]) if parsed else None
@@ -117,23 +151,33 @@ def accept_invitation(*, text: str, name: str, password: str) -> Seat:
         raise InvitationUnusable
     prefix, secret = parsed
     try:
-        return _accept(tenant_id, prefix=prefix, secret=secret, name=name, password=password)
+        with tenant_scope(tenant_id):
+            invitation = Invitation.objects.select_for_update().filter(prefix=prefix).first()
+            if invitation is None or not matches(secret, invitation.token_hash) or not _is_valid(invitation):
+                raise InvitationUnusable
+            yield invitation
     except WrongPassword:
         _count_failure(tenant_id, prefix=prefix)
         raise
 
 
-def _accept(tenant_id: uuid.UUID, *, prefix: str, secret: str, name: str, password: str) -> Seat:
-    with tenant_scope(tenant_id):
-        invitation = Invitation.objects.select_for_update().filter(prefix=prefix).first()
-        if invitation is None or not matches(secret, invitation.token_hash) or not _is_open(invitation):
-            raise InvitationUnusable
-        user = _user_for(email=invitation.email, name=name, password=password)
-        member = _take_seat(user=user, role=invitation.role)
-        Invitation.objects.filter(id=invitation.id).update(accepted_at=timezone.now())
-        key, token = create_key(member=member, name="First key", by=None)
-        audit.record("member.joined", by=None, target=member.id, role=member.role)
-        return Seat(tenant=Tenant.objects.get(id=tenant_id), member=member, user=user, key=key, token=token)
+def _tenant(invitation: Invitation) -> Tenant:
+    return Tenant.objects.get(id=invitation.tenant_id)
+
+
+def _join(invitation: Invitation, *, user: User) -> Member:
+    member = _take_seat(user=user, role=invitation.role)
+    Invitation.objects.filter(id=invitation.id).update(accepted_at=timezone.now())
+    audit.record("member.joined", by=None, target=member.id, role=member.role)
+    return member
+
+
+def _without_key(unused: ApiKey) -> Member:
+    """The seat, its first key revoked: whoever asks again did not get it, or somebody else has read it."""
+    ApiKey.objects.filter(id=unused.id).update(revoked_at=timezone.now())
+    audit.record("key.revoked", by=None, target=unused.id, prefix=unused.prefix, reason="invitation accepted again")
+    member: Member = unused.member
+    return member
 
 
 def _count_failure(tenant_id: uuid.UUID, *, prefix: str) -> None:
@@ -145,8 +189,23 @@ def _count_failure(tenant_id: uuid.UUID, *, prefix: str) -> None:
             audit.record("invitation.exhausted", by=None, prefix=prefix)
 
 
-def _is_open(invitation: Invitation) -> bool:
-    return not invitation.accepted_at and not invitation.revoked_at and invitation.expires_at > timezone.now()
+def _is_valid(invitation: Invitation) -> bool:
+    return not invitation.revoked_at and invitation.expires_at > timezone.now()
+
+
+def _unused_key(invitation: Invitation) -> ApiKey:
+    """The key that accepting it gave, locked. Raises InvitationUnusable when it was revoked, or a key was used since.
+
+    Nor when the seat was lost, or lost and taken anew through another invitation.
+    """
+    later = Invitation.objects.filter(email=invitation.email, accepted_at__gt=invitation.accepted_at)
+    since = ApiKey.objects.filter(member__user__email=invitation.email, created_at__gte=invitation.accepted_at)
+    seated = since.filter(member__removed_at=None).select_related("member")
+    keys = list(seated.select_for_update(of=("self",)).order_by("-id"))
+    firsts = [key for key in keys if key.name == FIRST_KEY]
+    if later.exists() or not firsts or firsts[0].revoked_at or any(key.last_used_at for key in keys):
+        raise InvitationUnusable
+    return firsts[0]
 
 
 def _user_for(*, email: str, name: str, password: str) -> User:
@@ -163,10 +222,7 @@ def _user_for(*, email: str, name: str, password: str) -> User:
 
 def _new_user(*, email: str, name: str, password: str) -> User | None:
     """None when another tenant's invitation of the same address was accepted meanwhile."""
-    try:
-        validate_password(password, User(email=email, name=name))
-    except ValidationError as error:
-        raise Invalid("password", " ".join(error.messages), hint="Choose a longer, less common password.") from error
+    check_password(password, email=email, name=name)
     try:
         with transaction.atomic():
             return User.objects.create_user(email=email, password=password, name=name)

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from tenants.models import ApiKey, AuditEvent, Invitation, Member, Quota, Tenant
 from tenants.permissions import Principal
@@ -40,6 +41,12 @@ def member_named(member_id: uuid.UUID) -> Member:
 
 def invitations() -> QuerySet[Invitation]:
     return Invitation.objects.all()
+
+
+def open_invitations() -> QuerySet[Invitation]:
+    """Those that can still be accepted, newest first."""
+    waiting = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
+    return waiting.order_by("-id")
 
 
 def keys() -> QuerySet[ApiKey]:

@@ -4,11 +4,13 @@ import logging
 from datetime import timedelta
 
 from django.contrib.auth import authenticate
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db.models import F, Q
 from django.utils import timezone
 
 from tenants.models import User
-from tenants.refusals import Refusal
+from tenants.refusals import Invalid, Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,24 @@ def sign_in(*, email: str, password: str) -> User:
     if user.failed_sign_ins or user.locked_until:
         User.objects.filter(id=user.id).update(failed_sign_ins=0, locked_until=None)
     return user
+
+
+def change_password(*, user: User, old: str, new: str) -> User:
+    """Raises Invalid when `old` is not the password, or `new` is too weak. Other sessions end by it."""
+    if not user.check_password(old):
+        raise Invalid("old", "This is not your password.", hint="Type the password that you signed in with.")
+    check_password(new, email=user.email, name=user.name)
+    user.set_password(new)
+    user.save(update_fields=["password"])
+    return user
+
+
+def check_password(password: str, *, email: str, name: str) -> None:
+    """Raises Invalid when the password is too weak for an account of this address and name."""
+    try:
+        validate_password(password, User(email=email, name=name))
+    except ValidationError as error:
+        raise Invalid("password", " ".join(error.messages), hint="Choose a longer, less common password.") from error
 
 
 def _count_failure(address: str) -> None:

@@ -46,18 +46,22 @@ class Ground:
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
         self.port = self.engines.ports.choose("web")
-        self.env = self.engines.addresses.env() | {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "JOB_LEASE_SECONDS": str(LEASE),
-            "JOB_DISPATCH_SECONDS": str(GRACE),
-            "WORKER_SLOTS": str(slots),
-            "WORKER_SCRATCH": str(self.scratch),
-            "BACKBONE_DIR": str(folder / "backbones"),
-            "WEB_PROCESSES": "1",
-            "PYTHONUNBUFFERED": "1",
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-        }
+        self.env = (
+            self.engines.addresses.env()
+            | {
+                "PATH": os.environ["PATH"],
+                "HOME": str(folder),
+                "JOB_LEASE_SECONDS": str(LEASE),
+                "JOB_DISPATCH_SECONDS": str(GRACE),
+                "WORKER_SLOTS": str(slots),
+                "WORKER_SCRATCH": str(self.scratch),
+                "BACKBONE_DIR": str(folder / "backbones"),
+                "WEB_PROCESSES": "1",
+                "PYTHONUNBUFFERED": "1",
+                "DJANGO_SETTINGS_MODULE": "config.settings",
+            }
+            | self.extra_env()
+        )
         self.parts: dict[str, Process] = {}
         for service in services(self.env, port=self.port):
             if service.name == "predict":
@@ -65,6 +69,10 @@ class Ground:
             argv = [worker_app if word == "config.celery" else word for word in service.command.argv]
             command = replace(service.command, argv=argv)
             self.parts[service.name] = Process(service.name, command, log=self.engines.log(service.name))
+
+    def extra_env(self) -> dict[str, str]:
+        """What an installation of another purpose adds."""
+        return {}
 
     def start(self, *, tenants: int) -> list[TenantKey]:
         """Starts all over an empty folder, with so many tenants."""

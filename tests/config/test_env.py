@@ -157,3 +157,18 @@ def test_the_public_address_of_s3_is_the_servers_unless_told() -> None:
     assert settings_with(base | {"S3_PUBLIC_URL": "https://s3.example"}, "settings.S3_PUBLIC_URL") == [
         "'https://s3.example'"
     ]
+
+
+@pytest.mark.parametrize(("given", "expected"), [("50/500", (50.0, 500)), ("0.2/1", (0.2, 1)), (None, (1.0, 2))])
+def test_rates(given: str | None, expected: tuple[float, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOME", raising=False)
+    if given is not None:
+        monkeypatch.setenv("SOME", given)
+    assert env.rate("SOME", "1/2") == expected
+
+
+@pytest.mark.parametrize("given", ["", "5", "5/", "/5", "0/5", "5/0", "-1/5", "5/-1", "inf/5", "nan/5", "5/1.5", "x/y"])
+def test_a_rate_that_is_none_names_its_variable(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_RATE", given)
+    with pytest.raises(ValueError, match="SOME_RATE must be like 50/500"):
+        env.rate("SOME_RATE", "1/2")

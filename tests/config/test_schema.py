@@ -54,7 +54,7 @@ def test_every_route_of_the_api_and_each_of_its_methods_is_in_it(schema: dict[st
     there = set()
     for address, view in routes(get_resolver()):
         cls = getattr(view, "cls", None)
-        if address.startswith("/api/v1/") and address != "/api/v1/schema":
+        if address.startswith("/api/v1/") and address not in ("/api/v1/schema", "/api/v1/docs"):
             path = address.replace("<uuid:", "{").replace(">", "}")
             assert cls is not None, f"{address} is not a view of the API"
             there |= {(path, method) for method in cls.http_method_names if hasattr(cls, method)} - {(path, "options")}
@@ -67,7 +67,8 @@ def test_each_operation_has_a_name_and_a_description(schema: dict[str, Any]) -> 
     names = [operation["operationId"] for _, _, operation in operations(schema)]
 
     assert len(set(names)) == len(names)
-    assert [path for path, _, operation in operations(schema) if len(operation.get("description", "")) < 10] == []
+    for word in ("summary", "description"):
+        assert [path for path, _, operation in operations(schema) if len(operation.get(word, "")) < 8] == []
 
 
 def test_each_operation_asks_for_a_key_but_the_public_ones(schema: dict[str, Any]) -> None:
@@ -78,11 +79,42 @@ def test_each_operation_asks_for_a_key_but_the_public_ones(schema: dict[str, Any
 
 def test_each_operation_tells_of_problems(schema: dict[str, Any]) -> None:
     for path, method, operation in operations(schema):
-        content = operation["responses"]["default"]["content"]
-        assert content == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}, (
-            path,
-            method,
-        )
+        named = {status: operation["responses"][status]["$ref"].rpartition("/")[2] for status in ("default", "429")}
+        assert named == {"default": "Problem", "429": "RateLimited"}, (path, method)
+    for name in ("Problem", "RateLimited", "PreconditionFailed"):
+        content = schema["components"]["responses"][name]["content"]
+        assert content == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def test_each_answer_tells_its_headers(schema: dict[str, Any]) -> None:
+    there = schema["components"]["headers"].keys()
+    for path, method, operation in operations(schema):
+        for status, response in operation["responses"].items():
+            if "$ref" in response:
+                response = schema["components"]["responses"][response["$ref"].rpartition("/")[2]]
+            told = set(response["headers"])
+            assert {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Request-Id"} <= told <= there
+            assert ("Location" in told) is (status in ("202", "302")), (path, method, status)
+            assert ("Retry-After" in told) is (status == "429")
+
+
+def test_what_two_people_edit_has_a_tag(schema: dict[str, Any]) -> None:
+    tagged = set()
+    for path, method, operation in operations(schema):
+        headers = {given["name"] for given in operation.get("parameters", []) if given["in"] == "header"}
+        responses = operation["responses"]
+        if "ETag" in responses.get("200", {}).get("headers", {}):
+            tagged.add((path, method))
+        assert ("If-None-Match" in headers) is ("304" in responses)
+        assert ("If-Match" in headers) is ("412" in responses)
+        assert not {"If-Match", "If-None-Match"} <= headers
+
+    for kind in ("projects", "classes", "images", "members"):
+        path = next(path for path, _ in tagged if path.startswith(f"/api/v1/{kind}/") and path.endswith("_id}"))
+        assert schema["paths"][path].keys() == {"get", "patch", "delete"}
+        assert "304" in schema["paths"][path]["get"]["responses"]
+        assert {"412"} == {status for way in ("patch", "delete") for status in schema["paths"][path][way]["responses"]} & {"412"}
+    assert ("/api/v1/images/{image_id}/annotations", "get") in tagged
 
 
 def test_each_post_with_a_key_takes_an_idempotency_key(schema: dict[str, Any]) -> None:

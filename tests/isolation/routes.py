@@ -8,8 +8,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.settings import api_settings
 
 from tenants.api.views import TenantView
+from tenants.web.pages import TenantPage
 
 # HEAD is GET without the body; Django gives it to every view that has GET.
+PAGE_HANDLERS = {"GET": "read", "POST": "act"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
@@ -31,12 +33,16 @@ class Route:
         """What the view has a handler for; a function may answer to anything."""
         if self.view is None:
             return set(METHODS)
+        if issubclass(self.view, TenantPage):
+            return {method for method, name in PAGE_HANDLERS.items() if hasattr(self.view, name)}
         allowed = getattr(self.view, "http_method_names", ())
         return {name for name in METHODS if name.lower() in allowed and hasattr(self.view, name.lower())}
 
     def lacks(self) -> str:
         """What it lacks to be guarded; empty when it is."""
         view = self.view
+        if view is not None and issubclass(view, TenantPage):
+            return self._page_lacks(view)
         if view is None or not issubclass(view, TenantView):
             return "is no TenantView"
         unsaid = self.methods - set(view.needs)
@@ -53,6 +59,16 @@ class Route:
             )
             if getattr(view, name) != standard
         ]
+        return f"has its own {', '.join(own_ways)}" if own_ways else ""
+
+    def _page_lacks(self, view: type[TenantPage]) -> str:
+        unsaid = self.methods - set(view.needs)
+        if unsaid:
+            return f"does not say what {', '.join(sorted(unsaid))} needs"
+        if getattr(self.callback, "view_initkwargs", {}):
+            return "is set up anew where it is routed"
+        standard = ("dispatch", "_answer", "_done", "_shown", "get", "post", "http_method_names")
+        own_ways = [name for name in standard if getattr(view, name, None) != getattr(TenantPage, name, None)]
         return f"has its own {', '.join(own_ways)}" if own_ways else ""
 
 

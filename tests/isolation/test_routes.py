@@ -16,9 +16,13 @@ from tenants.permissions import Permission
 from tests.isolation.observing import ask
 from tests.isolation.routes import METHODS, Route, routes
 from tests.isolation.rows import OPENS_NEW, PUBLIC, ROWS, Row
+from tests.isolation.web_rows import PAGE_ROWS, PLAIN, PageRow
 from tests.isolation.world import Holdings, World, state_of
 
-GUARDED = [route for route in routes() if route.pattern not in PUBLIC]
+TENANTS = "t/<slug:tenant>/"
+GUARDED = [route for route in routes() if route.pattern not in {*PUBLIC, *PLAIN}]
+PAGES = [route for route in GUARDED if route.pattern.startswith(TENANTS)]
+ENDPOINTS = [route for route in GUARDED if route not in PAGES]
 NOWHERE = Holdings.nowhere()
 
 
@@ -27,7 +31,13 @@ def pattern_of(row: Row) -> str:
     return resolve(address.partition("?")[0]).route
 
 
+def pattern_of_page(row: PageRow) -> str:
+    _, address, _ = row.request(named=NOWHERE, own=NOWHERE)
+    return resolve(f"/t/any/{address.partition('?')[0]}").route
+
+
 LINES = {(row.method, pattern_of(row)) for row in ROWS}
+PAGE_LINES = {(row.method, pattern_of_page(row)) for row in PAGE_ROWS}
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=lambda route: route.pattern)
@@ -37,13 +47,20 @@ def test_every_route_is_guarded_or_stands_in_the_list_of_public_ones(route: Rout
 
 @pytest.mark.parametrize("route", GUARDED, ids=lambda route: route.pattern)
 def test_every_endpoint_has_a_line_in_the_matrix(route: Route) -> None:
-    assert {(method, route.pattern) for method in route.methods} <= LINES
+    assert {(method, route.pattern) for method in route.methods} <= LINES | PAGE_LINES
 
 
 def test_lists_hold_nothing_that_is_gone() -> None:
     there = {route.pattern for route in routes()}
-    assert set(PUBLIC) <= there
-    assert {pattern for _, pattern in LINES} <= there
+    assert {*PUBLIC, *PLAIN} <= there
+    assert {pattern for _, pattern in LINES | PAGE_LINES} <= there
+
+
+def test_scripts_ask_the_api_only_by_a_session_below_a_tenants_address() -> None:
+    """`door` mounts a view of the API there; no page stands there, and no such view anywhere else."""
+    for route in PAGES:
+        is_api = route.view is not None and issubclass(route.view, TenantView)
+        assert is_api == route.pattern.startswith(f"{TENANTS}api/"), route.pattern
 
 
 def test_every_data_route_has_a_line_that_leaks_when_nothing_guards_it() -> None:
@@ -122,7 +139,7 @@ def test_deny_is_the_default(method: str, address: str, world: World, settings: 
     assert getattr(world.cast.anonymous, method)(address).status_code == 401
 
 
-@pytest.mark.parametrize("route", GUARDED, ids=lambda route: route.pattern)
+@pytest.mark.parametrize("route", ENDPOINTS, ids=lambda route: route.pattern)
 def test_no_other_method_passes_for_anybody(route: Route, world: World) -> None:
     line = next(row for row in ROWS if pattern_of(row) == route.pattern)
     _, address, _ = line.request(named=world.acme, own=world.acme)

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from tenants.domain.invitations import (
+    MAX_FAILURES,
     HasSeat,
     InvitationUnusable,
     Seat,
@@ -18,7 +19,7 @@ from tenants.domain.invitations import (
     invite,
     revoke_invitation,
 )
-from tenants.domain.keys import authenticate
+from tenants.domain.keys import authenticate, revoke_key
 from tenants.domain.members import remove_member
 from tenants.domain.quotas import QuotaExceeded
 from tenants.ids import uuid7
@@ -87,8 +88,57 @@ def test_over_http_the_secret_is_shown_once(cast: Cast) -> None:
         "created_at": "",
     }
     assert body["api_key"]["secret"].startswith(f"myr_{body['api_key']['prefix']}_")
+    assert authenticate(text=body["api_key"]["secret"]) is not None
     again = cast.anonymous.post("/api/v1/invitations/accept", given, format="json")
     assert (again.status_code, again.json()["code"]) == (400, "invitation_unusable")
+
+
+def test_whose_answer_was_lost_asks_again(cast: Cast) -> None:
+    """While no key of the seat was used: a fresh one, and the one before opens nothing any more."""
+    _, text = offer(cast.alice)
+    lost, before = accept(text), state(cast.alice)
+    seats = [accept(text), accept(text)]
+
+    assert {seat.member.id for seat in seats} == {lost.member.id}
+    assert state(cast.alice) == (before[0], before[1], before[2] + 2, before[3])
+    assert [authenticate(text=seat.token.text) is not None for seat in (lost, *seats)] == [False, False, True]
+    with tenant_scope(cast.alice.tenant.id):
+        revoked = AuditEvent.objects.filter(action="key.revoked", detail__reason="invitation accepted again")
+        assert list(revoked.order_by("id").values_list("target_id", flat=True)) == [lost.key.id, seats[0].key.id]
+        assert AuditEvent.objects.filter(action="member.joined", target_id=lost.member.id).count() == 1
+    with pytest.raises(InvitationUnusable):
+        accept(text)  # for now one was used
+
+
+def test_asking_again_takes_the_password_of_who_took_it(cast: Cast) -> None:
+    _, text = offer(cast.alice)
+    seat = accept(text)
+    for _ in range(MAX_FAILURES - 1):
+        with pytest.raises(WrongPassword):
+            accept(text, password="another good password")
+    assert accept(text).member.id == seat.member.id
+    with pytest.raises(WrongPassword):
+        accept(text, password="another good password")
+    with pytest.raises(InvitationUnusable):
+        accept(text)
+
+
+def test_asking_again_brings_nothing_back_that_was_taken(cast: Cast) -> None:
+    """Not a revoked key, not a removed seat, not past the invitation's time, and not another invitation's key."""
+    revoked, removed, expired = (offer(cast.alice, email=f"{name}@acme.example") for name in ("eve", "finn", "gus"))
+    seats = [accept(text) for _, text in (revoked, removed, expired)]
+    with tenant_scope(cast.alice.tenant.id):
+        revoke_key(key_id=seats[0].key.id, by=cast.alice.principal)
+        remove_member(member_id=seats[1].member.id, by=cast.alice.principal)
+        Invitation.objects.filter(id=expired[0]).update(expires_at=timezone.now())
+    again = accept(offer(cast.alice, email="finn@acme.example", role="VIEWER")[1])
+    before = state(cast.alice)
+
+    for _, text in (revoked, removed, expired):
+        with pytest.raises(InvitationUnusable):
+            accept(text)
+    assert state(cast.alice) == before
+    assert authenticate(text=again.token.text) is not None
 
 
 def unusable(cast: Cast, case: str) -> str:
@@ -101,7 +151,7 @@ def unusable(cast: Cast, case: str) -> str:
         elif case == "revoked":
             revoke_invitation(invitation_id=invitation_id, by=cast.alice.principal)
     if case == "used":
-        accept(text)
+        assert authenticate(text=accept(text).token.text)
     return {
         "wrong secret": f"{kind}_{prefix}_{secret[::-1]}",
         "unknown": f"{kind}_{'0' * 12}_{secret}",
@@ -236,12 +286,15 @@ def outcome(results: list[Any]) -> list[str]:
 
 
 def test_one_invitation_is_accepted_once_by_eight_at_the_same_moment(cast: Cast) -> None:
+    """One seat, and one key that opens it: the last."""
     _, text = offer(cast.alice)
-    before = state(cast.alice)
+    seats, users = state(cast.alice)[0], state(cast.alice)[3]
     results = together([partial(accept, text)] * 8)
 
-    assert outcome(results) == ["InvitationUnusable"] * 7 + ["Seat"]
-    assert state(cast.alice) == tuple(count + 1 for count in before)
+    assert outcome(results) == ["Seat"] * 8
+    good = [seat for seat in results if isinstance(seat, Seat) and authenticate(text=seat.token.text)]
+    assert len(good) == 1
+    assert (state(cast.alice)[0], state(cast.alice)[3]) == (seats + 1, users + 1)
 
 
 def test_two_invitations_of_one_newcomer_give_one_seat(cast: Cast) -> None:

@@ -1,0 +1,91 @@
+"""One photograph with its boxes: looked at, annotated, described."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+
+from projects.domain import queries
+from projects.domain.images import address_of
+from projects.domain.neighbors import neighbors
+from projects.models import Box, DefectClass, Image, Project
+from tenants.permissions import Permission
+from tenants.web.pages import TenantPage
+
+# Of the versions of an annotation, which the page lists; the API knows all of them.
+MOST_VERSIONS = 50
+# What of the query string belongs to the gallery's paging, not to its filter.
+_PAGING = ("cursor", "limit")
+
+
+class ImagePage(TenantPage):
+    needs: ClassVar = {"GET": Permission.READ}
+    template = "projects/image.html"
+    section = "projects"
+
+    def read(self, request: HttpRequest, image_id: uuid.UUID) -> dict[str, Any]:
+        image = queries.image_named(image_id)
+        project = queries.project_named(image.project_id)
+        versions = list(queries.versions(image)[:MOST_VERSIONS])
+        boxes = list(queries.boxes_of(image.accepted_id)) if image.accepted_id else []
+        shown = _shown_classes(queries.label_classes(project), boxes)
+        filters = {name: str(value) for name, value in request.GET.items() if value and name not in _PAGING}
+        beside = neighbors(image, filters=filters)
+        may_label = self.seat.principal.may(Permission.LABEL) and project.kind == Project.Kind.DETECTION
+        return {
+            "project": project,
+            "part": "images",
+            "image": image,
+            "ready": image.status == Image.Status.READY,
+            "may_label": may_label and image.status == Image.Status.READY,
+            "versions": versions,
+            "classes": shown,
+            "shows": [label for label in shown if label["id"] in {str(one) for one in image.class_ids}],  # type: ignore[attr-defined]  # annotated by projects.domain.queries.with_classes
+            "boxes": [_box(box) for box in boxes],
+            "beside": beside,
+            "carried": _carried(request),
+            "splits": Image.Split.choices,
+            "drawn": {
+                "image": str(image.id),
+                "project": str(project.id),
+                "filename": image.filename,
+                "status": image.status,
+                "width": image.width,
+                "height": image.height,
+                "mayLabel": may_label and image.status == Image.Status.READY,
+                "number": versions[0].number if versions else 0,
+                "classes": shown,
+                "boxes": [{"class": str(box.defect_class_id), "bbox": _bbox(box)} for box in boxes],
+            },
+        }
+
+    def sign(self, context: dict[str, Any]) -> None:
+        context["address"] = address_of(context["image"], which="image") if context["ready"] else ""
+
+
+def _shown_classes(label_book: Iterable[DefectClass], boxes: Sequence[Box]) -> list[dict[str, Any]]:
+    """The label book, then those deleted from it that boxes of the image are still of."""
+    known = {label.id: label for label in label_book}
+    gone = {box.defect_class_id: box.defect_class for box in boxes if box.defect_class_id not in known}
+    return [
+        {"id": str(label.id), "name": label.name, "color": label.color, "deleted": label.id in gone}
+        for label in (*known.values(), *gone.values())
+    ]
+
+
+def _bbox(box: Box) -> list[float]:
+    return [box.x, box.y, box.width, box.height]
+
+
+def _box(box: Box) -> dict[str, Any]:
+    """For the page as it is before its script runs."""
+    return {"name": box.defect_class.name, "color": box.defect_class.color, "bbox": _bbox(box)}
+
+
+def _carried(request: HttpRequest) -> str:
+    """The gallery's filter, for the addresses of the neighbors: `?split=TEST`, or nothing."""
+    query = request.GET.copy()
+    for name in _PAGING:
+        query.pop(name, None)
+    return f"?{query.urlencode()}" if query else ""

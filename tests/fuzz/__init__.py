@@ -1,0 +1,1 @@
+"""Fuzzing: requests drawn from the checked-in schema, sent to real processes with two tenants' keys."""
