@@ -170,7 +170,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
-# Requests a second / at once, in `tenants.rate_limits`. An SDK that uploads asks some ten times a second.
+# Requests a second / at once, counted by `tenants.rate_limits`: of an API key, and of all keys of a tenant.
 RATE_LIMIT_KEY = env.rate("RATE_LIMIT_KEY", "50/500")
 RATE_LIMIT_TENANT = env.rate("RATE_LIMIT_TENANT", "200/2000")
 # Of one client address: what is posted without a key (each checks a password), and keys that are none.
@@ -220,6 +220,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["tenants.api.schema.without_pages"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "tenants.api.schema.document_shared",

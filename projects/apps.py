@@ -1,4 +1,4 @@
-"""Django's registration of the app, and of its job kinds."""
+"""Django's registration of the app, of its job kinds, and of how far a project has come."""
 
 from django.apps import AppConfig
 
@@ -8,5 +8,7 @@ class ProjectsConfig(AppConfig):
 
     def ready(self) -> None:
         from projects import tasks  # noqa: PLC0415 - models exist only now
+        from projects.domain import milestones  # noqa: PLC0415 - as above
 
         tasks.register_kinds()
+        milestones.register("snapshot", milestones.newest_snapshot)

@@ -115,6 +115,8 @@ class TenantStorage:
     def presign_download(self, key: str, *, content_type: str) -> str:
         parameters = self._object(key) | {
             "ResponseContentType": content_type,
+            # Only pictures are shown; a browser that is led to anything else saves it.
+            "ResponseContentDisposition": "inline" if content_type.startswith("image/") else "attachment",
             # Immutable: the key is the hash of the bytes.
             "ResponseCacheControl": "private, max-age=86400, immutable",
         }

@@ -44,9 +44,9 @@ class Person:
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {self.seat.token.text}")
         return client
 
-    @cached_property
+    @property
     def web(self) -> Client:
-        """A browser that is signed in as the person."""
+        """Another browser that is signed in as the person, in the database that is connected now."""
         client = Client(raise_request_exception=False)
         client.force_login(self.seat.member.user)
         return client

@@ -38,6 +38,7 @@ FILTERS = [
     OpenApiParameter("class", OpenApiTypes.UUID, description="Images that show this class."),
     OpenApiParameter("job", OpenApiTypes.UUID, description="Images that this job ingests."),
     OpenApiParameter("filename", str),
+    OpenApiParameter("filename_contains", str, description="Images whose name has this in it, whatever the case."),
     OpenApiParameter("meta.NAME", str, description="Images whose metadata NAME has this value."),
 ]
 

@@ -1,7 +1,7 @@
 """Images: changed, deleted, and where their bytes are."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from django.db.models import F
@@ -101,6 +101,18 @@ def address_of(image: Image, *, which: Literal["image", "thumbnail"]) -> str:
     if which == "thumbnail":
         return storage.presign_download(thumbnail_key(image.thumbnail_sha256), content_type="image/webp")
     return storage.presign_download(image_key(image.stored_sha256), content_type=image.stored_type)
+
+
+def thumbnail_addresses(images: Iterable[Image]) -> dict[uuid.UUID, str]:
+    """Image → short-lived address of its thumbnail, of those of one tenant that have one; no scope is open."""
+    ready = [image for image in images if image.status == Image.Status.READY]
+    if not ready:
+        return {}
+    storage = TenantStorage(ready[0].tenant_id)
+    return {
+        image.id: storage.presign_download(thumbnail_key(image.thumbnail_sha256), content_type="image/webp")
+        for image in ready
+    }
 
 
 def image_key(sha256: str) -> str:

@@ -7,8 +7,9 @@ twice is storing it once.
 
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ INCOMING = "incoming"
 CHUNK = 16
 # Transfers at once; S3 answers in milliseconds, so a few threads keep one core busy.
 _TRANSFERS = 4
+
+# Brings the bytes of images into a folder, each under its id; answers with an error for each whose are not to be had.
+Fetch = Callable[[Sequence[Image], Path], dict[uuid.UUID, dict[str, str]]]
 
 
 def incoming_key(image_id: uuid.UUID | str) -> str:
@@ -45,7 +49,7 @@ def ingest(context: JobContext) -> dict[str, Any]:
     for start in range(0, len(waiting), CHUNK):
         context.check()
         chunk = waiting[start : start + CHUNK]
-        _ingest_chunk(context, storage, chunk)
+        take_in(context, storage, chunk, fetch=partial(_fetch, storage))
         done += len(chunk)
         context.progress(done, len(names), "ingesting")
     return _summary(context, names)
@@ -64,11 +68,15 @@ def _look(context: JobContext, names: Sequence[str]) -> tuple[list[Image], list[
     return waiting, [name for name in names if name not in needed]
 
 
-def _ingest_chunk(context: JobContext, storage: TenantStorage, chunk: Sequence[Image]) -> None:
+def take_in(context: JobContext, storage: TenantStorage, chunk: Sequence[Image], *, fetch: Fetch) -> None:
+    """Takes in images of one project that are ARRIVED in the name of this job: afterwards each is READY or FAILED.
+
+    All or none of them: a crash leaves them ARRIVED. What came in for them is deleted. Raises Stopped or LeaseLost.
+    """
     folder = context.scratch / uuid.uuid4().hex
     folder.mkdir()
     try:
-        errors = _fetch(storage, chunk, folder)
+        errors = fetch(chunk, folder)
         requests = [_request(image, folder) for image in chunk if image.id not in errors]
         results = context.children.decoder.decode(requests, should_stop=context.should_stop)
         # Stopped half-way: nothing of this chunk is published, the next attempt does it again.

@@ -1,7 +1,7 @@
 """Reads of the current tenant's projects and images. The doors for ids that users supply."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, Func, OuterRef, Prefetch, QuerySet, TextField, Value
@@ -99,6 +99,13 @@ def _with_boxes(rows: QuerySet[Annotation]) -> QuerySet[Annotation]:
     return rows.select_related("author__user", "image").prefetch_related(Prefetch("boxes", boxes))
 
 
+def ready_images(project_id: uuid.UUID, image_ids: Collection[uuid.UUID]) -> QuerySet[Image]:
+    """Those of the images that are there, READY, and of the project."""
+    return Image.objects.filter(
+        project_id=project_id, id__in=image_ids, deleted_at=None, status=Image.Status.READY, project__deleted_at=None
+    )
+
+
 def labelled_images(project: Project) -> QuerySet[Image]:
     """What a snapshot would hold now."""
     ready = Image.objects.filter(project=project, deleted_at=None, status=Image.Status.READY)
@@ -125,7 +132,7 @@ def _with_jobs(rows: QuerySet[Snapshot]) -> QuerySet[Snapshot]:
 def images(project_id: uuid.UUID, *, filters: Mapping[str, str]) -> QuerySet[Image]:
     """The project's images that match every filter.
 
-    The filters are `status`, `split`, `labelled`, `class`, `job`, `filename` and `meta.NAME`.
+    The filters are `status`, `split`, `labelled`, `class`, `job`, `filename`, `filename_contains` and `meta.NAME`.
     Raises Invalid on a filter that cannot be, NotFound on an id that is not there.
     """
     rows = Image.objects.filter(project=project_named(project_id), deleted_at=None)
@@ -146,6 +153,8 @@ def _filtered(rows: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         return rows.filter(job=_job_named(_id(name, value)))
     if name == "filename":
         return rows.filter(filename=value)
+    if name == "filename_contains":
+        return rows.filter(filename__icontains=value)
     if name.startswith("meta."):
         # Not Django's key transform, which takes a name of digits for an index.
         key = Value(name.removeprefix("meta."))

@@ -13,13 +13,12 @@ from projects.models import Box, DefectClass, Image, Project
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """Images by status and by split, and the label book with its counters."""
+class ImageCounts:
+    """Images by status and by split."""
 
     by_status: dict[str, int]
     by_split: dict[str, int]
     labelled_by_split: dict[str, int]
-    classes: list[DefectClass]
 
     @property
     def total(self) -> int:
@@ -35,20 +34,32 @@ class Statistics:
         return self.by_status[Image.Status.READY] - self.labelled
 
 
+@dataclass(frozen=True)
+class Statistics(ImageCounts):
+    """And the label book with its counters."""
+
+    classes: list[DefectClass]
+
+
 def project_statistics(*, project_id: uuid.UUID) -> Statistics:
     """Raises NotFound."""
     project = project_named(project_id)
+    classes = list(DefectClass.objects.filter(project=project, deleted_at=None).order_by("id"))
+    return Statistics(**vars(image_counts(project)), classes=classes)
+
+
+def image_counts(project: Project) -> ImageCounts:
+    """Counted from the images, in one query."""
     images = Image.objects.filter(project=project, deleted_at=None).values_list("status", "split")
     by_status, by_split, labelled = (Counter[str]() for _ in range(3))
-    for status, split, count, with_annotation in images.annotate(Count("id"), Count("accepted_id")):
-        by_status[status] += count
-        by_split[split] += count
+    for status, split, number, with_annotation in images.annotate(Count("id"), Count("accepted_id")):
+        by_status[status] += number
+        by_split[split] += number
         labelled[split] += with_annotation
-    return Statistics(
+    return ImageCounts(
         by_status={status: by_status[status] for status in Image.Status.values},
         by_split={split: by_split[split] for split in Image.Split.values},
         labelled_by_split={split: labelled[split] for split in Image.Split.values},
-        classes=list(DefectClass.objects.filter(project=project, deleted_at=None).order_by("id")),
     )
 
 

@@ -80,7 +80,7 @@ class Import(TenantModel):
 
 
 class ImportChunk(TenantModel):
-    """Some images of a commit that is under way, so that one that is broken off goes on, and ends as if it had not been.
+    """Some images of a commit that is under way: one that is broken off goes on, and ends as if it had not been.
 
     Written when the chunk's images are registered, `is_done` when they are labelled; gone when the import is DONE.
     """

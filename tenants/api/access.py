@@ -55,7 +55,7 @@ class MemberView(TenantView):
 
     @extend_schema(operation_id="members_read", responses=MemberSerializer)
     def get(self, request: Request, member_id: uuid.UUID) -> Response:
-        """One seat."""
+        """One of the tenant's seats."""
         return Response(MemberSerializer(queries.member_named(member_id)).data)
 
     @extend_schema(operation_id="members_update", request=RoleInput, responses=MemberSerializer)

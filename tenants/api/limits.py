@@ -1,7 +1,9 @@
 """Rate limits of the API: what each request takes, and how its answer says so."""
 
+import uuid
+
 from django.conf import settings
-from rest_framework.request import Request
+from django.http import HttpRequest
 
 from tenants.client_address import client_address
 from tenants.permissions import Principal
@@ -27,8 +29,17 @@ def take_for(principal: Principal) -> Verdict:
 
     Nothing but the principal counts, so what a request is answered with cannot be read from what is left.
     """
-    tenant = f"t/{{{principal.tenant_id}}}"
     asker = f"key/{principal.key_id}" if principal.key_id else f"member/{principal.member_id}"
+    return _take(asker, principal.tenant_id)
+
+
+def take_for_person(user_id: uuid.UUID, *, tenant_id: uuid.UUID) -> Verdict:
+    """One page of a person who signed in, and of the tenant."""
+    return _take(f"person/{user_id}", tenant_id)
+
+
+def _take(asker: str, tenant_id: uuid.UUID) -> Verdict:
+    tenant = f"t/{{{tenant_id}}}"
     return take(
         buckets=[
             Bucket(f"{tenant}/{asker}", *settings.RATE_LIMIT_KEY),
@@ -37,18 +48,18 @@ def take_for(principal: Principal) -> Verdict:
     )
 
 
-def take_for_address(request: Request) -> Verdict:
+def take_for_address(request: HttpRequest) -> Verdict:
     """One request of a client address that names no key."""
-    return take(buckets=[Bucket(f"address/{{{client_address(request._request)}}}", *settings.RATE_LIMIT_ADDRESS)])
+    return take(buckets=[Bucket(f"address/{{{client_address(request)}}}", *settings.RATE_LIMIT_ADDRESS)])
 
 
-def take_for_failure(request: Request) -> Verdict:
+def take_for_failure(request: HttpRequest) -> Verdict:
     """One key of a client address that opens nothing.
 
     Good keys of the same address go on: a factory has one address, and a secret of 256 bits is not guessed at any
     speed. What is held back is the noise.
     """
-    return take(buckets=[Bucket(f"failures/{{{client_address(request._request)}}}", *settings.RATE_LIMIT_FAILURES)])
+    return take(buckets=[Bucket(f"failures/{{{client_address(request)}}}", *settings.RATE_LIMIT_FAILURES)])
 
 
 def headers_of(verdict: Verdict) -> dict[str, str]:

@@ -1,12 +1,5 @@
-"""Keyset pagination: `{next, previous, results}`, no COUNT and no OFFSET.
+"""Lists as the API answers them: `{next, previous, results}`, by keyset (`tenants.pagination`)."""
 
-Ids are UUIDv7, so "newest first" is descending id, and a cursor is a direction and an id. A page costs the same at
-any depth.
-"""
-
-import base64
-import binascii
-import uuid
 from typing import Any
 
 from django.db.models import QuerySet
@@ -14,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from tenants.pagination import page_of_rows
 from tenants.refusals import Invalid
 
 DEFAULT_LIMIT = 50
@@ -26,22 +20,12 @@ def paginated(request: Request, rows: QuerySet[Any], serializer: Any, *, most: i
     `serializer` is a serializer class. Where rows are heavy a page has `most` of them, whatever limit is asked for.
     Raises Invalid on a bad limit or cursor.
     """
-    limit = min(_limit(request), most)
-    backward, edge = _decode(request.query_params.get("cursor"))
-    if backward:
-        found = list(rows.filter(id__gt=edge).order_by("id")[: limit + 1])
-        more_before, more_after = len(found) > limit, True
-        page = found[:limit][::-1]
-    else:
-        newest_first = rows.order_by("-id") if edge is None else rows.filter(id__lt=edge).order_by("-id")
-        found = list(newest_first[: limit + 1])
-        more_before, more_after = edge is not None, len(found) > limit
-        page = found[:limit]
+    page = page_of_rows(rows, cursor=request.query_params.get("cursor"), limit=min(_limit(request), most))
     return Response(
         {
-            "next": _link(request, "n", page[-1].id) if page and more_after else None,
-            "previous": _link(request, "p", page[0].id) if page and more_before else None,
-            "results": serializer(page, many=True).data,
+            "next": _link(request, page.next),
+            "previous": _link(request, page.previous),
+            "results": serializer(page.rows, many=True).data,
         }
     )
 
@@ -53,18 +37,7 @@ def _limit(request: Request) -> int:
     return int(text)
 
 
-def _link(request: Request, direction: str, edge: uuid.UUID) -> str:
-    cursor = base64.urlsafe_b64encode(direction.encode() + edge.bytes).decode().rstrip("=")
+def _link(request: Request, cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
     return replace_query_param(request.build_absolute_uri(), "cursor", cursor)
-
-
-def _decode(text: str | None) -> tuple[bool, uuid.UUID | None]:
-    if text is None:
-        return False, None
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) != 17 or raw[:1] not in (b"n", b"p"):
-        raise Invalid("cursor", "This cursor was not given out by us.", hint="Start again without `cursor`.")
-    return raw[:1] == b"p", uuid.UUID(bytes=raw[1:])

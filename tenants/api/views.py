@@ -67,7 +67,7 @@ class TenantView(APIView):
         try:
             super().perform_authentication(request)
         except AuthenticationFailed:
-            self._limit(limits.take_for_failure(request))
+            self._limit(limits.take_for_failure(request._request))
             raise
         asker: object = request.user
         if isinstance(asker, Principal):
@@ -219,7 +219,7 @@ class PublicView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         refuse_unreadable(request._request, max_body=self.max_body)
         if request.method == "POST":
-            verdict = limits.take_for_address(request)
+            verdict = limits.take_for_address(request._request)
             self.headers |= limits.headers_of(verdict)
             if not verdict.allowed:
                 raise limits.RateLimited(verdict)

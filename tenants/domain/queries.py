@@ -1,6 +1,7 @@
 """Reads of the current tenant."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -8,7 +9,21 @@ from django.utils import timezone
 
 from tenants.models import ApiKey, AuditEvent, Invitation, Member, Quota, Tenant
 from tenants.permissions import Principal
-from tenants.refusals import NotFound
+from tenants.refusals import Invalid, NotFound
+
+# Nouns that actions of the audit log begin with.
+AUDITED = (
+    *("project", "class", "image", "images", "snapshot", "run", "model"),
+    *("member", "invitation", "key", "job", "tenant"),
+)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person, and the name of the key that acted for them; empty when they acted themselves."""
+
+    name: str
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,8 +68,24 @@ def keys() -> QuerySet[ApiKey]:
     return ApiKey.objects.all()
 
 
-def audit_events() -> QuerySet[AuditEvent]:
-    return AuditEvent.objects.all()
+def audit_events(*, about: str = "") -> QuerySet[AuditEvent]:
+    """Lines of the audit log; `about`, one of AUDITED, narrows them to what was done to things of that kind."""
+    lines = AuditEvent.objects.all()
+    if not about:
+        return lines
+    if about not in AUDITED:
+        raise Invalid("about", f"`about` must be one of {', '.join(AUDITED)}.")
+    return lines.filter(action__startswith=f"{about}.")
+
+
+def actors(lines: Sequence[AuditEvent]) -> dict[uuid.UUID, Actor]:
+    """Who did it, by the lines' `actor_id`: two queries however many lines."""
+    members = {line.actor_id for line in lines if line.actor_id and line.actor_kind == "member"}
+    keys = {line.actor_id for line in lines if line.actor_id and line.actor_kind == "key"}
+    seats = Member.objects.filter(id__in=members).select_related("user")
+    used = ApiKey.objects.filter(id__in=keys).select_related("member__user")
+    named = {seat.id: Actor(seat.user.name) for seat in seats}
+    return named | {key.id: Actor(key.member.user.name, key.name) for key in used}
 
 
 def own_seat(*, by: Principal) -> Member:

@@ -19,16 +19,26 @@ class SignedIn:
     principal: Principal
 
 
-def seat_of(*, user_id: uuid.UUID, slug: str) -> SignedIn:
-    """Raises NotFound where there is no such tenant, or the user has no seat in it. Opens the tenant's scope."""
+def tenant_of(*, user_id: uuid.UUID, slug: str) -> uuid.UUID:
+    """The tenant of a page's address. Raises NotFound where there is none, or the user has no seat in it."""
     tenant_id = tenant_of_seat(user_id=user_id, slug=slug)
     if tenant_id is None:
         raise NotFound
-    with tenant_scope(tenant_id):
-        member = Member.objects.select_related("user").filter(user_id=user_id, removed_at=None).first()
-        if member is None:  # removed since the look-up
-            raise NotFound
-        return _signed_in(Tenant.objects.get(id=tenant_id), member)
+    return tenant_id
+
+
+def seat_here(*, user_id: uuid.UUID) -> SignedIn:
+    """The user's seat in the tenant of the open scope. Raises NotFound where there is none."""
+    member = Member.objects.select_related("user").filter(user_id=user_id, removed_at=None).first()
+    if member is None:
+        raise NotFound
+    return _signed_in(Tenant.objects.get(id=member.tenant_id), member)
+
+
+def seat_of(*, user_id: uuid.UUID, slug: str) -> SignedIn:
+    """Both together, in a scope of its own. Raises NotFound."""
+    with tenant_scope(tenant_of(user_id=user_id, slug=slug)):
+        return seat_here(user_id=user_id)
 
 
 def seats_of(*, user_id: uuid.UUID) -> list[SignedIn]:

@@ -21,5 +21,6 @@ def door(view: type[TenantView]) -> Callable[..., HttpResponseBase]:
         return answer(request, **named)
 
     seated.cls = view  # type: ignore[attr-defined]  # where the route test looks
+    seated.initkwargs = {}  # type: ignore[attr-defined]  # where the schema's generator looks
     seated.csrf_exempt = True  # type: ignore[attr-defined]  # the authentication checks
     return seated

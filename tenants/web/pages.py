@@ -1,6 +1,8 @@
 """The base of every page under a tenant's address: who asks, deny by default, scopes that end before rendering."""
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.contrib.auth.views import redirect_to_login
@@ -9,8 +11,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views import View
 
+from tenants.api import limits
 from tenants.api.views import refuse_unreadable
-from tenants.domain.seats import SignedIn, seat_of
+from tenants.domain.seats import SignedIn, seat_here, tenant_of
+from tenants.models import User
 from tenants.permissions import Permission
 from tenants.refusals import NotFound, Refusal
 from tenants.scope import tenant_scope
@@ -47,14 +51,20 @@ class TenantPage(View):
     section: ClassVar[str] = ""
 
     seat: SignedIn
+    tenant_id: uuid.UUID
+    user_id: uuid.UUID
 
     def dispatch(self, request: HttpRequest, *_: Any, tenant: str, **named: Any) -> HttpResponse:
-        if not request.user.is_authenticated:
+        user = request.user
+        if not isinstance(user, User):
             return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("home"))
         try:
             refuse_unreadable(request, max_body=self.max_body)
-            self.seat = seat_of(user_id=request.user.pk, slug=tenant)
-            acting_for.set(self.seat.tenant.id)
+            self.user_id, self.tenant_id = user.id, tenant_of(user_id=user.id, slug=tenant)
+            acting_for.set(self.tenant_id)
+            verdict = limits.take_for_person(user.id, tenant_id=self.tenant_id)
+            if not verdict.allowed:
+                raise limits.RateLimited(verdict)
             return self._answer(request, named)
         except Refusal as refusal:
             return problem_page(request, refusal, seat=getattr(self, "seat", None))
@@ -64,36 +74,40 @@ class TenantPage(View):
     def _answer(self, request: HttpRequest, named: Mapping[str, Any]) -> HttpResponse:
         method = "GET" if request.method == "HEAD" else request.method or ""
         handler = {"GET": "read", "POST": "act"}.get(method, "")
-        needed = self.needs.get(method)
-        if needed is None or not hasattr(self, handler):
+        if method not in self.needs or not hasattr(self, handler):
             return self.http_method_not_allowed(request)
-        if not self.seat.principal.may(needed):
-            raise MayNot
         return self._shown(request, named) if method == "GET" else self._done(request, named)
 
     def _done(self, request: HttpRequest, named: Mapping[str, Any]) -> HttpResponse:
         _ = request.POST  # read before a scope opens: a slow sender must not hold a transaction
         act: Any = self.act  # type: ignore[attr-defined]  # each page has its own ids
         try:
-            if not self.acts_scoped:
-                answer: HttpResponse = act(request, **named)
-            else:
-                with tenant_scope(self.seat.tenant.id):
-                    answer = act(request, **named)
-        except NotFound:
+            with self._seated("POST"):
+                answer: HttpResponse | None = act(request, **named) if self.acts_scoped else None
+            return answer or act(request, **named)
+        except (NotFound, MayNot):
             raise
         except Refusal as refusal:
             if not hasattr(self, "read"):
                 raise
             return self._shown(request, named, refusal=refusal)
-        return answer
 
     def _shown(self, request: HttpRequest, named: Mapping[str, Any], refusal: Refusal | None = None) -> HttpResponse:
         read: Any = self.read  # type: ignore[attr-defined]  # each page has its own ids
-        with tenant_scope(self.seat.tenant.id):
+        with self._seated("GET"):
             context: dict[str, Any] = read(request, **named)
         self.sign(context)
         return self.rendered(request, context, refusal=refusal)
+
+    @contextmanager
+    def _seated(self, method: str) -> Iterator[None]:
+        """The tenant's scope, with `seat` looked up in it. Raises MayNot when its role does not allow the method."""
+        with tenant_scope(self.tenant_id):
+            self.seat = seat_here(user_id=self.user_id)
+            needed = self.needs.get(method)
+            if needed is None or not self.seat.principal.may(needed):
+                raise MayNot
+            yield
 
     def sign(self, context: dict[str, Any]) -> None:
         """Adds what S3 is asked for; no scope is open."""

@@ -13,6 +13,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
+from tenants.api import limits
 from tenants.api.views import refuse_unreadable
 from tenants.domain.seats import seats_of
 from tenants.domain.sign_in import sign_in
@@ -25,11 +26,14 @@ MAX_FORM = 16 * 1024
 
 @method_decorator([never_cache, sensitive_post_parameters("password")], name="dispatch")
 class PlainPage(View):
-    """A page without tenant, small forms only."""
+    """A page without tenant, small forms only. A client address may send so many at a time."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
             refuse_unreadable(request, max_body=MAX_FORM)
+            verdict = limits.take_for_address(request) if request.method == "POST" else None
+            if verdict is not None and not verdict.allowed:
+                raise limits.RateLimited(verdict)
             return super().dispatch(request, *args, **kwargs)
         except Refusal as refusal:
             return problem_page(request, refusal)

@@ -42,6 +42,10 @@ class Outcome:
     answers: dict[str, dict[int, int]]
 
     @property
+    def requests(self) -> int:
+        return sum(sum(counts.values()) for counts in self.answers.values())
+
+    @property
     def accepted(self) -> set[str]:
         """The operations that did what was asked at least once."""
         return {label for label, counts in self.answers.items() if any(status < 400 for status in counts)}

@@ -1,28 +1,12 @@
-"""A furnished database behind real processes, and both tenants' owners as askers."""
+"""A furnished database behind real processes."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.fuzz.campaign import Asker
 from tests.fuzz.server import serving
 from tests.heads import shared_graphs
-from tests.isolation.world import Holdings, World, furnish, marks
-
-# Which of a tenant's things goes by which names: in paths, then in queries and bodies.
-NAMES = {
-    "annotation": ("annotation_id",),
-    "label": ("class_id", "class", "classes"),
-    "image": ("image_id", "image", "images"),
-    "invitation": ("invitation_id",),
-    "job": ("job_id", "job"),
-    "key": ("key_id",),
-    "member": ("member_id",),
-    "model": ("model_id", "with"),
-    "project": ("project_id",),
-    "run": ("run_id",),
-    "snapshot": ("snapshot_id", "snapshot", "against"),
-}
+from tests.isolation.world import World, furnish
 
 
 @pytest.fixture
@@ -35,32 +19,5 @@ def url(database: str, world: World) -> Iterator[str]:
     """Where the service answers."""
     with serving(database, graphs=shared_graphs()) as (address, parts):
         yield address
-        for part in parts:
-            print("\n".join(part.last_lines(60)))  # noqa: T201 - pytest shows it when the test failed
-
-
-def charlie(world: World) -> Asker:
-    """Bolt's owner, who must be told nothing of Acme's."""
-    seat = world.cast.charlie.seat
-    return _asker(seat.token.text, [seat.key.id, seat.member.id], world.acme, world.bolt, "acme")
-
-
-def alice(world: World) -> Asker:
-    """Acme's owner, who must be told nothing of Bolt's."""
-    seat = world.cast.alice.seat
-    return _asker(seat.token.text, [seat.key.id, seat.member.id], world.bolt, world.acme, "bolt")
-
-
-def _asker(token: str, spared: list[object], theirs: Holdings, own: Holdings, word: str) -> Asker:
-    return Asker(
-        token=token,
-        marks=sorted(marks(theirs, own)),
-        words=[word],
-        own=_by_name(own),
-        foreign=_by_name(theirs),
-        spared=[str(one) for one in spared],
-    )
-
-
-def _by_name(holdings: Holdings) -> dict[str, str]:
-    return {name: str(getattr(holdings, thing)) for thing, names in NAMES.items() for name in names}
+        said = [line for part in parts for line in part.last_lines(1000) if " WARNING django.request " not in line]
+        print("\n".join(said[-100:]))  # noqa: T201 - pytest shows it when the test failed

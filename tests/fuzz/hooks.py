@@ -1,5 +1,5 @@
-"""What the fuzzer's own process adds to schemathesis: ids of real things among what is sent, the other tenant's too, and
-a check that none of the other tenant's data is in what is answered.
+"""What the fuzzer's own process adds to schemathesis: ids of real things among what is sent, the other tenant's too,
+and a check that none of the other tenant's data is in what is answered.
 
 Loaded by schemathesis (`SCHEMATHESIS_HOOKS`), without Django; the file that `MYRIAD_FUZZ_BRIEF` names says who asks.
 """

@@ -67,7 +67,7 @@ class Route:
             return f"does not say what {', '.join(sorted(unsaid))} needs"
         if getattr(self.callback, "view_initkwargs", {}):
             return "is set up anew where it is routed"
-        standard = ("dispatch", "_answer", "_done", "_shown", "get", "post", "http_method_names")
+        standard = ("dispatch", "_answer", "_done", "_shown", "_seated", "get", "post", "http_method_names")
         own_ways = [name for name in standard if getattr(view, name, None) != getattr(TenantPage, name, None)]
         return f"has its own {', '.join(own_ways)}" if own_ways else ""
 

@@ -225,5 +225,6 @@ PUBLIC: Mapping[str, str] = {
     "healthz": "says that the process is up, and nothing else",
     "readyz": "names the parts that answer and counts workers; no tenant's data",
     "api/v1/schema": "the OpenAPI document; it stands in the repository",
+    "api/v1/docs": "the page that shows it; whoever tries something out types a key in",
     "api/v1/invitations/accept": "whoever holds an invitation's token has no key yet; see test_invitations",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tenants.refusals import Refusal
-from tenants.storage import ObjectMissing, TenantStorage
+from tenants.storage import ObjectMissing, ObjectTooLarge, TenantStorage
 
 WEIGHTS, DESCRIPTION, PARITY = "heads.safetensors", "model.json", "parity.json"
 PREDICTIONS = "predictions.json"
@@ -61,10 +61,17 @@ def store_artifact(*, storage: TenantStorage, name: str, data: bytes, folder: Pa
     return sha256
 
 
-def read_artifact(*, storage: TenantStorage, name: str, sha256: str) -> bytes:
-    """One of a model's files, held against its hash. Not in a scope. Raises ModelDamaged."""
+def read_artifact(*, storage: TenantStorage, name: str, sha256: str, max_bytes: int = MAX_ARTIFACT_BYTES) -> bytes:
+    """One of a model's files, held against its hash. Not in a scope.
+
+    Raises ModelDamaged, or ObjectTooLarge where the caller takes less than a sound file may have.
+    """
     try:
-        data = storage.read(artifact_key(sha256), max_bytes=MAX_ARTIFACT_BYTES)
+        data = storage.read(artifact_key(sha256), max_bytes=max_bytes)
+    except ObjectTooLarge as error:
+        if max_bytes < MAX_ARTIFACT_BYTES:
+            raise
+        raise ModelDamaged(name) from error
     except (ObjectMissing, ValueError) as error:
         raise ModelDamaged(name) from error
     if hashlib.sha256(data).hexdigest() != sha256:

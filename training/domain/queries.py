@@ -53,6 +53,16 @@ def evaluation_of(model: Model) -> Evaluation | None:
     return None
 
 
+def newest_run_state() -> Subquery:
+    """The state of the newest run's job, as an expression over a project's row."""
+    return Subquery(Run.objects.filter(project_id=OuterRef("id")).order_by("-id").values("job__state")[:1])
+
+
+def newest_model() -> Subquery:
+    """The id of the newest model, as an expression over a project's row."""
+    return Subquery(Model.objects.filter(project_id=OuterRef("id")).order_by("-id").values("id")[:1])
+
+
 def _with_outcome(rows: QuerySet[Run]) -> QuerySet[Run]:
     published = Model.objects.filter(run_id=OuterRef("id"))
     jobs = rows.select_related("job").defer("job__spec", "job__traceback")

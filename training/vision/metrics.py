@@ -104,15 +104,27 @@ def _match_image(found: Floats, truth: Floats) -> npt.NDArray[np.bool_]:
         return hits
     ious = compute_ious(found, truth)
     for row, threshold in enumerate(IOU_THRESHOLDS):
-        free = np.ones(len(truth), bool)
-        for index in range(len(found)):
-            candidates = np.where(free, ious[index], -1.0)
-            # Of equal overlaps COCO takes the later box.
-            best = len(truth) - 1 - int(np.argmax(candidates[::-1]))
-            if candidates[best] >= min(threshold, 1 - 1e-10):
-                free[best] = False
-                hits[row, index] = True
+        hits[row] = pair_boxes(ious, threshold) >= 0
     return hits
+
+
+def pair_boxes(ious: Floats, threshold: float) -> npt.NDArray[np.int64]:
+    """(n, m) overlaps of found boxes, best first, with true ones -> (n,) the true box that each found, or -1.
+
+    Each takes the best true box that is still free, so what a box finds depends on better ones alone: a higher least
+    score leaves the pairs of those that remain as they are.
+    """
+    found, true = ious.shape
+    pairs = np.full(found, -1, np.int64)
+    free = np.ones(true, bool)
+    for index in range(found if true else 0):
+        candidates = np.where(free, ious[index], -1.0)
+        # Of equal overlaps COCO takes the later box.
+        best = true - 1 - int(np.argmax(candidates[::-1]))
+        if candidates[best] >= min(threshold, 1 - 1e-10):
+            free[best] = False
+            pairs[index] = best
+    return pairs
 
 
 def compute_ious(first: Floats, second: Floats) -> Floats:

@@ -13,6 +13,7 @@ the tail.
 
 from __future__ import annotations
 
+import io
 import mmap
 import warnings
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ _UPRIGHT: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 
+#: Orientations in which width and height change places.
+_SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 _HEAD: Final = 4096
 _STRIP_PIXELS: Final = 1 << 20
 #: Memory of this size is used again; larger pieces come fresh from the kernel each time, at a millisecond a picture.
@@ -125,6 +128,23 @@ def read_pixels(source: IO[bytes], *, declared_type: str | None, target: IO[byte
     return picture.width, picture.height
 
 
+def measure(data: bytes) -> tuple[str, int, int]:
+    """Return the type of a file, and width and height of its upright picture, as the headers say; decode no pixel.
+
+    Raises ``Refused`` for what ``decode`` would refuse by the headers, and ``MemoryError``.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = image_headers.sniff(data[:_HEAD])
+        if isinstance(found, Foreign):
+            raise found.refusal()
+        if found in _CHECKS:
+            _CHECKS[found](data)
+        picture, orientation = _opened(io.BytesIO(data), found)
+    width, height = picture.size
+    return (found, height, width) if orientation in _SIDEWAYS else (found, width, height)
+
+
 def _decoded(source: IO[bytes], declared_type: str | None) -> tuple[Image.Image, str, int]:
     """Return the picture (L or RGB, upright), the type of its file, and the orientation that was undone."""
     content_type = _content_type(source, declared_type)
@@ -154,17 +174,10 @@ def _content_type(source: IO[bytes], declared_type: str | None) -> str:
     return found
 
 
-def _read(source: IO[bytes], content_type: str) -> tuple[Image.Image, int]:
+def _read(source: IO[bytes], content_type: str) -> tuple[ImageFile.ImageFile, int]:
     """Open and decode; return the picture and its EXIF orientation."""
     source.seek(0)
-    try:
-        picture = _READERS[content_type](source)
-    except (MemoryError, Refused):
-        raise
-    except Exception as error:  # Pillow's readers raise nearly anything on a hostile header
-        raise image_headers.damaged(_NAMES[content_type]) from error
-    _check_opened(picture, content_type)
-    orientation = _orientation(picture)
+    picture, orientation = _opened(source, content_type)
     try:
         picture.load()
     except MemoryError:
@@ -178,6 +191,18 @@ def _read(source: IO[bytes], content_type: str) -> tuple[Image.Image, int]:
             "Export or copy it again.",
         ) from error
     return picture, orientation
+
+
+def _opened(source: IO[bytes], content_type: str) -> tuple[ImageFile.ImageFile, int]:
+    """Open, with no pixel decoded; return the picture and its EXIF orientation."""
+    try:
+        picture = _READERS[content_type](source)
+    except (MemoryError, Refused):
+        raise
+    except Exception as error:  # Pillow's readers raise nearly anything on a hostile header
+        raise image_headers.damaged(_NAMES[content_type]) from error
+    _check_opened(picture, content_type)
+    return picture, _orientation(picture)
 
 
 def _check_opened(picture: ImageFile.ImageFile, content_type: str) -> None:

@@ -9,7 +9,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, connections
 
+from projects.domain.archives.contents import ArchiveReader, OpenArchive
 from projects.domain.decoding import (
     DecodedPixels,
     DecodeFailure,
@@ -30,6 +31,7 @@ from tenants import jobs
 from tenants.scope import refuse_open_transaction
 from tenants.tracing import traced
 from training.domain.computing import Computer
+from workers.children.archives import ArchiveChild
 from workers.children.decode import DecodeChild
 from workers.domain import leases
 from workers.domain.leases import Lease
@@ -80,11 +82,22 @@ class _OutsideTransactions:
         return self._decoder.read_pixels(batch, out_dir=out_dir, should_stop=should_stop)
 
 
+class _ArchivesOutsideTransactions:
+    """A reader of archives that refuses likewise."""
+
+    def open(
+        self, path: Path, *, scratch: Path, should_stop: Callable[[], bool]
+    ) -> AbstractContextManager[OpenArchive]:
+        refuse_open_transaction("a child process")
+        return ArchiveChild().open(path, scratch=scratch, should_stop=should_stop)
+
+
 @dataclass(frozen=True)
 class Children:
     """The child programs a handler may use."""
 
     decoder: ImageDecoder
+    archives: ArchiveReader = field(default_factory=_ArchivesOutsideTransactions)
 
     @property
     def engine(self) -> Computer:

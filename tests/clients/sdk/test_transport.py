@@ -181,6 +181,31 @@ def test_retry_after_is_obeyed_in_seconds(service: FakeService) -> None:
     assert pauses == [7.0]
 
 
+def test_a_post_that_came_too_soon_is_sent_again_under_its_key(service: FakeService) -> None:
+    problem = {"code": "rate_limited", "detail": "Too many.", "hint": "Wait 3 s."}
+    service.fail("POST", PROJECTS, 429, problem, headers={"Retry-After": "3"}, times=2)
+    client, pauses = pausing(service, QUICK)
+
+    with client:
+        client.projects.create("Casings", kind="detection")
+
+    sent = service.requests("POST", PROJECTS)
+    assert (pauses, len(sent)) == ([3.0, 3.0], 3)
+    assert len({request.headers["Idempotency-Key"] for request in sent}) == 1
+    assert len(service.tenant.projects) == 1
+
+
+def test_a_server_that_stays_busy_is_not_asked_for_ever(service: FakeService) -> None:
+    service.fail("GET", PROJECTS, 429, {"code": "rate_limited"}, headers={"Retry-After": "60"}, times=99)
+    client, pauses = pausing(service, QUICK)
+
+    with client, pytest.raises(RateLimited) as raised:
+        client.projects.list().first()
+
+    assert pauses == [60.0] * (QUICK.attempts - 1)
+    assert (raised.value.code, raised.value.retry_after) == ("rate_limited", 60.0)
+
+
 def test_retry_after_is_obeyed_as_a_date(service: FakeService) -> None:
     at = datetime.now(UTC) + timedelta(seconds=30)
     service.fail("GET", PROJECTS, 503, headers={"Retry-After": format_datetime(at, usegmt=True)})

@@ -89,11 +89,6 @@ export class Draft {
     this.tell();
   }
 
-  /** What the server has now, by somebody else's hand; ours stays as it is. */
-  keepTheirs(boxes: readonly SentBox[]): void {
-    this.keep(this.received(boxes));
-  }
-
   /** Each box as it came, unless it was touched. */
   sent(): SentBox[] {
     return this.boxes.map((box) => ({ class: box.label, bbox: [box.x, box.y, box.w, box.h] }));

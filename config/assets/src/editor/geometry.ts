@@ -66,9 +66,9 @@ export function resized(box: Rect, handle: Handle, dx: number, dy: number, size:
 function pulled(start: number, length: number, edge: -1 | 0 | 1, by: number, limit: number): [number, number] {
   if (edge === 0 || by === 0) return [start, length];
   const end = start + length;
-  if (edge === 1) return [start, clamp(rounded(end + by), start + MIN_SIDE, limit) - start];
+  if (edge === 1) return [start, clamp(rounded(length + by), MIN_SIDE, limit - start)];
   const from = clamp(rounded(start + by), 0, end - MIN_SIDE);
-  return [from, end - from];
+  return [from, Math.max(MIN_SIDE, end - from)];
 }
 
 /** The box with one number typed anew, kept inside the picture. */

@@ -1,0 +1,34 @@
+"""What the schema allows and forbids, sent with both tenants' keys: no 5xx, no breach of the schema, no foreign data.
+
+Bounded here; `python -m tests.fuzz` goes on for as long as it is told.
+"""
+
+import pytest
+
+from tests.fuzz import askers, budget, campaign
+from tests.isolation.world import World, state_of
+
+# Of the operations, how many must have done what was asked at least once: else too little was tried.
+ACCEPTED = 0.6
+EXAMPLES = 3
+
+
+@pytest.mark.timeout(240 + 2 * (budget.seconds() and budget.seconds() + campaign.GRACE_SECONDS))
+def test_both_keys_find_nothing(world: World, url: str) -> None:
+    """One after the other, so that what one tenant's requests do to the other's rows shows."""
+    for asker, others in ((askers.charlie, world.acme), (askers.alice, world.bolt)):
+        before = state_of(others.tenant)
+        outcome = campaign.run(
+            url,
+            asker(world),
+            seed=budget.seed(),
+            examples=200 if budget.seconds() else EXAMPLES,
+            seconds=budget.seconds(),
+            # The coverage phase takes half a minute; the long run has it.
+            phases="" if budget.seconds() else "fuzzing,stateful",
+        )
+        print(outcome.said)  # noqa: T201 - pytest shows it when the test failed
+        print(f"{outcome.requests} requests; {len(outcome.accepted)} of {len(outcome.answers)} operations accepted one")  # noqa: T201
+        assert outcome.passed, outcome.said
+        assert state_of(others.tenant) == before
+        assert len(outcome.accepted) >= ACCEPTED * len(outcome.answers) > 0
