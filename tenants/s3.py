@@ -44,7 +44,14 @@ _IMPATIENT = _CONFIG.merge(Config(connect_timeout=1, read_timeout=2, retries={"t
 
 
 class StorageUnavailable(Exception):
-    """S3 did not answer, or refused; the message names the operation and never carries a signature."""
+    """S3 did not answer, or refused; the message names the operation and never carries a signature.
+
+    `code` is S3's word for it, empty when it did not answer.
+    """
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ObjectMissing(Exception):
@@ -71,7 +78,7 @@ class translated:  # noqa: N801 - reads as a verb at its uses
                 raise ObjectMissing(f"could not {self.action}: it is not there") from error
             if code in {"PreconditionFailed", "412"}:
                 raise AlreadyThere from error
-            raise StorageUnavailable(f"could not {self.action}: {code}") from error
+            raise StorageUnavailable(f"could not {self.action}: {code}", code=code) from error
         if isinstance(error, BotoCoreError):
             raise StorageUnavailable(f"could not {self.action}: {type(error).__name__}") from error
 

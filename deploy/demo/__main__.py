@@ -61,11 +61,13 @@ def show(folder: Path, *, data: Path | None) -> None:
         refuse(bolt, "model", model.id, refusals.of_model(bolt, model, picture))
         refuse(bolt, "project once more", project.id, refusals.of_project(bolt))
     say(f"Acme has a served model, Bolt has seen none of it. ({time.monotonic() - begun:.0f} s)")
-    say("To go on as Acme:")
+    say("To go on as Acme, in a browser:")
+    print(f"  {url}/  sign in as alice@acme.example with the password {PASSWORD}")
+    say("From the command line:")
     print(f"  export MYRIAD_URL={url} MYRIAD_API_KEY={acme_key}")
     print(f"  .venv/bin/myriad model show {model.number} --project {project.name!r}")
     print(f"  .venv/bin/myriad project predict {project.name!r} {photographs.files[-1]} -o drawn.png")
-    print(f"  API: {url}/api/v1/  schema: {url}/api/v1/schema  health: {url}/readyz", flush=True)
+    print(f"  API: {url}/api/v1/docs  health: {url}/readyz", flush=True)
 
 
 def build(acme: Client, bolt: Client, photographs: Photographs) -> tuple[Project, Model]:

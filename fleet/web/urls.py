@@ -1,5 +1,10 @@
 """Addresses of this app's pages, below /t/<slug>/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from fleet.api import promotions as promotions_api
+from tenants.web.door import door
+
+urlpatterns = [
+    path("api/projects/<uuid:project_id>/promotions", door(promotions_api.PromotionsView)),
+]

@@ -154,7 +154,7 @@ def _look(project: Project, found: Sequence[_Found], *, by: Principal) -> _Batch
         by=by,
         classes=label_book(project) if any(item.boxes for _, item, _ in found) else {},
         numbers=_numbers(accepted) if accepted else {},
-        drawn=_drawn(accepted) if accepted else {},
+        drawn=boxes_of(accepted) if accepted else {},
     )
 
 
@@ -163,7 +163,8 @@ def _numbers(annotated: Sequence[Image]) -> dict[uuid.UUID, int]:
     return dict(versions.annotate(Max("number")))
 
 
-def _drawn(annotated: Sequence[Image]) -> dict[uuid.UUID, list[Drawn]]:
+def boxes_of(annotated: Sequence[Image]) -> dict[uuid.UUID, list[Drawn]]:
+    """The boxes of the images' accepted annotations, by the annotations' ids. In a scope."""
     drawn: dict[uuid.UUID, list[Drawn]] = defaultdict(list)
     boxes = Box.objects.filter(annotation_id__in=[image.accepted_id for image in annotated])
     for annotation_id, *place in boxes.values_list("annotation_id", "defect_class_id", "x", "y", "width", "height"):

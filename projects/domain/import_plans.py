@@ -25,7 +25,8 @@ class _Copies:
 
     taken: int
     path: str
-    labels: Labels | None
+    # Of the labels, a hash; None while none of the files has any.
+    content: int | None
     is_conflicting: bool = False
 
 
@@ -48,16 +49,16 @@ class Survey:
         return survey
 
     def _look(self, place: int, image: ArchiveImage) -> None:
+        content = _content(image.labels) if image.labels is not None else None
         known = self.copies.get(image.sha256)
         if known is None:
-            self.copies[image.sha256] = _Copies(place, image.path, image.labels)
-        elif known.labels is None:
-            # The first that says something is the one to take.
-            known.taken, known.path, known.labels = place, image.path, image.labels
-        elif image.labels is not None and _content(image.labels) != _content(known.labels):
-            known.is_conflicting = True
-        if known is None:
+            self.copies[image.sha256] = _Copies(place, image.path, content)
             self.names[image.filenames[0]] += 1
+        elif known.content is None and content is not None:
+            # The first that says something is the one to take.
+            known.taken, known.path, known.content = place, image.path, content
+        elif content not in (None, known.content):
+            known.is_conflicting = True
 
     def copy_of(self, place: int, image: ArchiveImage) -> str:
         """The path of the file that is taken instead of this one; empty when it is this one."""
@@ -70,9 +71,9 @@ class Survey:
         return known is not None and known.is_conflicting
 
 
-def _content(labels: Labels) -> tuple[Any, ...]:
+def _content(labels: Labels) -> int:
     boxes = sorted((box.label, box.x, box.y, box.width, box.height) for box in labels.boxes)
-    return labels.is_read, labels.box_count, tuple(boxes)
+    return hash((labels.is_read, labels.box_count, tuple(boxes)))
 
 
 @dataclass

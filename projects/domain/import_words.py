@@ -28,8 +28,7 @@ _WORDS: dict[Kind, tuple[str, str]] = {
     ),
     Kind.UNKNOWN_CLASS: (
         "Boxes of classes that the label book does not have.",
-        "With CREATE the classes are made; with SKIP these boxes are left out, and an image of which no box is left "
-        "stays without labels.",
+        "With CREATE the classes are made; with SKIP these boxes are left out, and an image that keeps none stays unlabelled.",
     ),
     Kind.BOX_CLIPPED: ("Boxes that stick out of their image.", "Cut at the image's edge."),
     Kind.BOX_OUTSIDE: (

@@ -58,8 +58,10 @@ def drawing(image: Image, verdicts: "Verdicts", names: list[str]) -> Drawing:
     for found, box in verdicts.wrong:
         shapes.append(_shape(sides, box.place, WRONG, names[box.label]))
         shapes.append(_shape(sides, found.place, WRONG, f"{names[found.label]} {found.score:.2f}", dashed=True))
-    for found in reversed(verdicts.false_alarms):
-        shapes.append(_shape(sides, found.place, ALARM, f"{names[found.label]} {found.score:.2f}", dashed=True))
+    shapes.extend(
+        _shape(sides, found.place, ALARM, f"{names[found.label]} {found.score:.2f}", dashed=True)
+        for found in reversed(verdicts.false_alarms)
+    )
     shapes.extend(_shape(sides, box.place, MISSED, names[box.label]) for box in verdicts.missed)
     return Drawing(*sides, _LETTER * sides[0], _LETTER * sides[0] / 6, shapes)
 

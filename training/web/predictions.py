@@ -124,7 +124,10 @@ def _card(sight: Sight, names: list[str], addresses: dict[uuid.UUID, str]) -> di
     image, verdicts = sight.image, sight.verdicts
     said = [
         *(("missed", names[box.label], "") for box in verdicts.missed),
-        *(("wrong", f"{names[box.label]} taken for {names[found.label]}", found.score) for found, box in verdicts.wrong),
+        *(
+            ("wrong", f"{names[box.label]} taken for {names[found.label]}", found.score)
+            for found, box in verdicts.wrong
+        ),
         *(("alarm", f"false alarm: {names[found.label]}", found.score) for found in verdicts.false_alarms),
         *(("found", names[box.label], found.score) for found, box in verdicts.found),
     ]

@@ -51,6 +51,8 @@ document.addEventListener(
   },
   true,
 );
+// A form that was refused stands in its dialog again.
+document.querySelector<HTMLDialogElement>("dialog[data-reopen]")?.showModal();
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 htmx.config.selfRequestsOnly = true;
