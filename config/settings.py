@@ -187,7 +187,8 @@ X_FRAME_OPTIONS = "DENY"
 S3_ORIGINS = (
     ["{0.scheme}://{0.netloc}".format(urlsplit(S3_PUBLIC_URL))]
     if S3_PUBLIC_URL
-    else [f"https://{S3_BUCKET}.s3.{AWS_REGION}.amazonaws.com", f"https://{S3_BUCKET}.s3.amazonaws.com"]
+    # With the bucket in the path, as our clients ask for it.
+    else [f"https://s3.{AWS_REGION}.amazonaws.com", "https://s3.amazonaws.com"]
 )
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -220,6 +221,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {"ImportStatusEnum": "projects.models.imports.Import.Status"},  # it stands in two components
     "PREPROCESSING_HOOKS": ["tenants.api.schema.without_pages"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -27,16 +27,18 @@ _MAX_AGE = 3600
 def page_origins() -> list[str]:
     """The origins of our pages: PUBLIC_URL's; on this machine alone, whichever of its names is typed."""
     address = urlsplit(settings.PUBLIC_URL)
-    hosts = _LOOPBACK if address.hostname in _LOOPBACK else (address.netloc.partition(":")[0],)
-    port = f":{address.port}" if address.port else ""
-    return [f"{address.scheme}://{host}{port}" for host in hosts]
+    name = f"[{address.hostname}]" if ":" in (address.hostname or "") else address.hostname
+    # As browsers write it: without the port that goes without saying.
+    usual = address.port is None or address.port == {"http": 80, "https": 443}.get(address.scheme)
+    port = "" if usual else f":{address.port}"
+    return [f"{address.scheme}://{host}{port}" for host in (_LOOPBACK if name in _LOOPBACK else (name,))]
 
 
 def allow_pages() -> bool:
     """Lets our pages speak with the bucket; repeatable. False where this S3 takes no such rule from us."""
-    client = administrator_client()
+    client: Any = administrator_client()
     rules = _rules(client)
-    wanted = {
+    wanted: dict[str, Any] = {
         "ID": RULE,
         "AllowedOrigins": page_origins(),
         "AllowedMethods": list(METHODS),

@@ -1,4 +1,5 @@
-"""How S3 is spoken to: clients, credentials and errors. Only `tenants.storage` imports this.
+"""How S3 is spoken to: clients, credentials and errors. Only `tenants.storage` imports this,
+and `tenants.cors`, which knows the bucket but no object in it.
 
 The clients are shared by all tenants, since making one costs 15 ms; what differs is the credentials a call is signed
 with. Those of a tenant come from AssumeRole with a session policy that names the tenant's prefix and nothing else.

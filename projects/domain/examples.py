@@ -1,7 +1,6 @@
 """What the classes of a label book look like: the newest photographs that show each."""
 
 import uuid
-from collections.abc import Sequence
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef
@@ -18,12 +17,7 @@ def classes_with_examples(project: Project, *, each: int) -> tuple[list[DefectCl
     shown = ImageClass.objects.filter(
         defect_class_id=OuterRef("id"), image__deleted_at=None, image__status=Image.Status.READY
     ).order_by("-image_id")
-    book = list(label_classes(project).annotate(example_ids=ArraySubquery(shown.values("image_id")[:each])))
-    wanted = {label.id: _ids(label) for label in book}
+    book = label_classes(project).annotate(example_ids=ArraySubquery(shown.values("image_id")[:each]))
+    wanted: dict[DefectClass, list[uuid.UUID]] = {label: label.example_ids for label in book}
     found = Image.objects.in_bulk({image_id for ids in wanted.values() for image_id in ids})
-    return book, {class_id: [found[image_id] for image_id in ids] for class_id, ids in wanted.items()}
-
-
-def _ids(label: DefectClass) -> Sequence[uuid.UUID]:
-    found: Sequence[uuid.UUID] = label.example_ids  # type: ignore[attr-defined]  # annotated above
-    return found
+    return list(wanted), {label.id: [found[image_id] for image_id in ids] for label, ids in wanted.items()}

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from projects.domain.archives.contents import MAX_BOXES, ArchiveImage, Kind, Problems, Summary
 from projects.domain.annotations import boxes_of
+from projects.domain.archives.contents import MAX_BOXES, ArchiveImage, Kind, Problems, Summary
 from projects.domain.import_archives import failing, import_of, opened
-from projects.domain.import_plans import Survey, as_stored, batches, book_of, fit, item_of, known_images, verdict
+from projects.domain.import_plans import Place, Survey, as_stored, batches, book_of, fit, item_of, known_images, verdict
 from projects.domain.import_words import in_words
 from projects.domain.items import ItemRefused, parse_item
 from projects.models import Image, Import, Project
@@ -110,7 +110,7 @@ class _Found:
             self.problems.add(Kind.SAME_NAME, image.path, detail=image.filenames[0])
         return True
 
-    def _boxes(self, image: ArchiveImage, width: int, height: int) -> list[tuple[str, float, float, float, float]] | None:
+    def _boxes(self, image: ArchiveImage, width: int, height: int) -> list[Place] | None:
         """The places of the boxes that will be written; None where the image stays without labels."""
         labels = image.labels
         if labels is None:
@@ -138,7 +138,7 @@ class _Found:
         return None if boxes is None else found.places
 
     def _compare(
-        self, image: ArchiveImage, row: Image, places: list[Any] | None, drawn: dict[Any, list[Any]]
+        self, image: ArchiveImage, row: Image, places: list[Place] | None, drawn: dict[Any, list[Any]]
     ) -> None:
         if places is None or row.accepted_id is None:
             return

@@ -17,7 +17,7 @@ from tenants.permissions import Principal
 
 # What became of an image, besides what `annotate` says.
 UPDATED, DUPLICATE, REJECTED = "UPDATED", "DUPLICATE", "REJECTED"
-# The error of a file that shows what another one shows: its boxes are that one's.
+# The error of a file that shows, in other bytes, what another image shows. That one's boxes count.
 _SAME_PICTURE = "duplicate_content"
 
 
@@ -74,7 +74,7 @@ def label_chunk(
 ) -> list[dict[str, Any]]:
     """Annotates the images of registered lines; returns the lines as the results tell them.
 
-    What could not be taken in is deleted again. Runs in the tenant's scope, and repeating it changes nothing.
+    What could not be taken in is deleted again. Runs in the tenant's scope, whose transaction notes that it is done.
     """
     chunk = _Chunk(project, summary, survey, by, book=book_of(project))
     drafts = [dict(line) for line in lines]
@@ -114,9 +114,10 @@ class _Chunk:
         self._rows: dict[str, Image] = {}
 
     def settle(self, drafts: Sequence[dict[str, Any]]) -> None:
-        """Deletes new images that were refused, and puts those they show the same as in their place."""
-        self._rows = self._found([draft["image"] for draft in drafts])
-        twins = []
+        """Looks at the images, and deletes new ones that were refused."""
+        wanted = [draft["image"] for draft in drafts if draft["image"] is not None]
+        rows = Image.objects.filter(id__in=wanted, project=self._project, deleted_at=None) if wanted else ()
+        self._rows = {str(row.id): row for row in rows}
         for draft in drafts:
             row = self._rows.get(draft["image"] or "")
             if row is None or not draft["is_new"] or row.status != Image.Status.FAILED:
@@ -124,19 +125,14 @@ class _Chunk:
             error = row.error or {}
             # The quota's lock first, then the project's, as everywhere.
             delete_image(image_id=row.id, by=self._by)
-            if error.get("code") == _SAME_PICTURE:
-                draft |= {"image": error["image"], "is_new": False}
-                twins.append(error["image"])
-            else:
-                draft |= {"image": None, "is_new": False, "error": _shown(error)}
-        self._rows |= self._found(twins)
+            draft |= {"image": error.get("image"), "is_new": False, "error": _shown(error)}
 
     def item(self, draft: dict[str, Any], image: ArchiveImage) -> dict[str, Any] | None:
         """What `annotate` is told of the image; None where nothing is to be said."""
         draft |= {"warnings": [], "labelled": False, "boxes": 0}
         row = self._rows.get(draft["image"] or "")
-        if row is None:
-            if draft["image"] is not None:
+        if row is None or "error" in draft:
+            if draft["image"] is not None and "error" not in draft:
                 draft["error"] = _gone(image)
             return None
         if row.status != Image.Status.READY:
@@ -160,23 +156,16 @@ class _Chunk:
         boxes = verdict(labels, found, is_conflicting=is_conflicting)
         return None if boxes is None else {"image": str(row.id), "boxes": boxes}
 
-    def _found(self, ids: Sequence[str | None]) -> dict[str, Image]:
-        wanted = [image_id for image_id in ids if image_id]
-        rows = Image.objects.filter(id__in=wanted, project=self._project, deleted_at=None) if wanted else ()
-        return {str(row.id): row for row in rows}
-
 
 def _told(draft: Mapping[str, Any]) -> dict[str, Any]:
     """The line of the results."""
     line = {"file": draft["file"], "outcome": _outcome(draft), "image": draft["image"]}
     line |= {name: draft[name] for name in ("labelled", "boxes", "warnings")}
-    line |= {name: draft[name] for name in ("copy_of", "error") if name in draft}
-    # Kept, so that the line says the same when the chunk is done once more.
-    return line | {"is_new": draft["is_new"]}
+    return line | {name: draft[name] for name in ("copy_of", "error") if name in draft}
 
 
 def _outcome(draft: Mapping[str, Any]) -> str:
-    if "copy_of" in draft:
+    if "copy_of" in draft or draft.get("error", {}).get("code") == _SAME_PICTURE:
         return DUPLICATE
     if draft["image"] is None or ("error" in draft and not draft["is_new"]):
         return REJECTED

@@ -21,10 +21,9 @@ from projects.domain.classes import create_class
 from projects.domain.import_archives import archive_key, failing, import_of, opened, results_key
 from projects.domain.import_chunks import label_chunk, registered_lines
 from projects.domain.import_plans import Survey, batches, book_of
-from projects.domain.ingest import take_in
+from projects.domain.ingest import INGEST_ENDED, take_in
 from projects.domain.projects import NameTaken
 from projects.domain.queries import project_named
-from projects.domain.sweeping import INGEST_ENDED
 from projects.models import Image, Import, ImportChunk
 from tenants import audit
 from tenants.jobs import JobContext, JobFailed
@@ -99,9 +98,9 @@ class _Work:
             for place, label in enumerate(self.summary.classes):
                 if label.name in book or not (self.survey.drawn[place] or label.listed):
                     continue
-                said = {"definition": label.definition, "rule": label.rule} | ({"color": label.color} if label.color else {})
+                said = {"definition": label.definition, "rule": label.rule, "color": label.color}
                 try:
-                    create_class(project_id=project.id, by=self.by, name=label.name, **said)
+                    create_class(project_id=project.id, by=self.by, name=label.name, **_given(said))
                 except NameTaken:
                     continue  # somebody made it meanwhile, which is as good
                 made.append(label.name)
@@ -159,6 +158,10 @@ class _Work:
             return lines, list(rows.filter(status=Image.Status.ARRIVED).order_by("id"))
 
 
+def _given(said: dict[str, str]) -> dict[str, str]:
+    return {name: text for name, text in said.items() if text}
+
+
 @dataclass(frozen=True)
 class _Extraction:
     """Brings images' bytes out of the archive; see `ingest.Fetch`."""
@@ -200,5 +203,5 @@ def _finish(context: JobContext, storage: TenantStorage, row: Import, by: Princi
         rows = Import.objects.filter(id=row.id, status=Import.Status.COMMITTING, job_id=context.job_id)
         if rows.update(status=Import.Status.DONE, result=result, results_sha256=sha256, error=None):
             ImportChunk.objects.filter(source=row).delete()
-            audit.record("import.committed", by=by, target=row.id, **told)
+            audit.record("import.committed", by=by, target=row.id, images=counts.total(), boxes=sums["boxes"])
     return result

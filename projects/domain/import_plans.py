@@ -17,6 +17,8 @@ from projects.models import DefectClass, Image, Project
 # Digits behind the point of what is computed from fractions of a side: far below what anybody draws.
 _DIGITS = 6
 Item = TypeVar("Item")
+# A class as `annotate` is to name it, and the sides of a box.
+Place = tuple[str, float, float, float, float]
 
 
 @dataclass
@@ -81,13 +83,11 @@ class Fitted:
     """Boxes as `annotate` takes them, and what was wrong with the others (and with some of these), by kind."""
 
     boxes: list[dict[str, Any]] = field(default_factory=list)
-    places: list[tuple[str, float, float, float, float]] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
     notes: dict[Kind, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
 
 
-def fit(
-    labels: Labels, *, width: int, height: int, classes: Sequence[ArchiveClass], book: Mapping[str, str]
-) -> Fitted:
+def fit(labels: Labels, *, width: int, height: int, classes: Sequence[ArchiveClass], book: Mapping[str, str]) -> Fitted:
     """The labels' boxes in an image of this size. `book` is class name → how `annotate` is to name it.
 
     Boxes of a class that it does not have are left out, and so are those outside the image.
@@ -177,7 +177,7 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def as_stored(placed: Iterable[tuple[str, float, float, float, float]]) -> list[tuple[Any, ...]]:
+def as_stored(placed: Iterable[Place]) -> list[tuple[Any, ...]]:
     """Fitted places whose classes are ids, as they compare with stored boxes."""
     return sorted((uuid.UUID(label), *sides) for label, *sides in placed)
 

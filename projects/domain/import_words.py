@@ -28,7 +28,7 @@ _WORDS: dict[Kind, tuple[str, str]] = {
     ),
     Kind.UNKNOWN_CLASS: (
         "Boxes of classes that the label book does not have.",
-        "With CREATE the classes are made; with SKIP these boxes are left out, and an image that keeps none stays unlabelled.",
+        "With CREATE the classes are made; with SKIP these boxes are left out, and images that keep none, unlabelled.",
     ),
     Kind.BOX_CLIPPED: ("Boxes that stick out of their image.", "Cut at the image's edge."),
     Kind.BOX_OUTSIDE: (

@@ -28,6 +28,13 @@ CHUNK = 16
 # Transfers at once; S3 answers in milliseconds, so a few threads keep one core busy.
 _TRANSFERS = 4
 
+# The error of images whose job ended without them; `sweeping` writes it.
+INGEST_ENDED = {
+    "code": "ingest_ended",
+    "message": "The job that was to take this image in has ended without it.",
+    "hint": "Upload the file again, or report the upload as complete again.",
+}
+
 # Brings the bytes of images into a folder, each under its id; answers with an error for each whose are not to be had.
 Fetch = Callable[[Sequence[Image], Path], dict[uuid.UUID, dict[str, str]]]
 

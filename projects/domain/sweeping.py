@@ -1,4 +1,4 @@
-"""What was begun and never ended: uploads that never came, ingests that were given up, answers kept long enough."""
+"""What was begun and never ended: uploads and imports that never came, ingests given up, answers kept long enough."""
 
 import uuid
 from collections import Counter
@@ -9,7 +9,8 @@ from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
-from projects.domain.ingest import incoming_key
+from projects.domain.imports import sweep_imports
+from projects.domain.ingest import INGEST_ENDED, incoming_key
 from projects.models import Image, ImageClass, Project
 from tenants import audit
 from tenants.domain import idempotency
@@ -22,11 +23,6 @@ from tenants.storage import TenantStorage
 ABANDONED_AFTER = timedelta(days=7)
 # Images a transaction, and a turn of `sweep_tenant`.
 BATCH = 500
-INGEST_ENDED = {
-    "code": "ingest_ended",
-    "message": "The job that was to take this image in has ended without it.",
-    "hint": "Upload the file again, or report the upload as complete again.",
-}
 
 
 @dataclass(frozen=True)
@@ -36,6 +32,7 @@ class Swept:
     abandoned: int = 0
     given_up: int = 0
     answers: int = 0
+    imports: int = 0
 
 
 def tenants_to_sweep() -> list[uuid.UUID]:
@@ -47,8 +44,10 @@ def tenants_to_sweep() -> list[uuid.UUID]:
             " UNION SELECT tenant_id FROM tenants_idempotencyrecord WHERE created_at < %s"
             " UNION SELECT i.tenant_id FROM projects_image i JOIN tenants_job j"
             " ON j.tenant_id = i.tenant_id AND j.id = i.job_id"
-            " WHERE i.status = 'ARRIVED' AND i.deleted_at IS NULL AND j.finished_at IS NOT NULL",
-            [now - ABANDONED_AFTER, now - idempotency.KEPT],
+            " WHERE i.status = 'ARRIVED' AND i.deleted_at IS NULL AND j.finished_at IS NOT NULL"
+            " UNION SELECT tenant_id FROM projects_import"
+            " WHERE status <> 'DONE' AND created_at < %s AND deleted_at IS NULL",
+            [now - ABANDONED_AFTER, now - idempotency.KEPT, now - ABANDONED_AFTER],
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -64,7 +63,8 @@ def sweep_tenant(*, tenant_id: uuid.UUID) -> Swept:
         stuck = Image.objects.filter(status=Image.Status.ARRIVED, deleted_at=None, job_id__in=ended)
         given_up = stuck.update(status=Image.Status.FAILED, error=INGEST_ENDED)
         answers, _ = IdempotencyRecord.objects.filter(created_at__lt=now - idempotency.KEPT).delete()
-    return Swept(abandoned=abandoned, given_up=given_up, answers=answers)
+    imports = sweep_imports(tenant_id=tenant_id, before=now - ABANDONED_AFTER)
+    return Swept(abandoned=abandoned, given_up=given_up, answers=answers, imports=imports)
 
 
 def _sweep_abandoned(tenant_id: uuid.UUID, *, before: datetime) -> int:

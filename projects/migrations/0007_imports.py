@@ -2,10 +2,11 @@
 
 import django.db.models.deletion
 import django.utils.timezone
+from django.db import migrations, models
+
 import tenants.fields
 import tenants.ids
 import tenants.scope
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 
 from projects.domain import queries, selections
@@ -40,7 +40,7 @@ class ImagesPage(TenantPage):
 
     def read(self, request: HttpRequest, project_id: uuid.UUID) -> dict[str, Any]:
         project = queries.project_named(project_id)
-        filters = _filters(request.GET.items())
+        filters = _filters(request.GET)
         rows = queries.images(project_id, filters=filters)
         page = page_of_rows(rows, cursor=request.GET.get("cursor"), limit=A_PAGE)
         book = list(queries.label_classes(project))
@@ -96,11 +96,12 @@ class ImagesPage(TenantPage):
         return redirect(request.get_full_path())
 
 
-def _filters(given: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: value for name, value in given if value and name not in ("cursor", _META_NAME, _META_VALUE)}
+def _filters(given: QueryDict) -> dict[str, str]:
+    others = ("cursor", _META_NAME, _META_VALUE)
+    return {name: str(value) for name, value in given.items() if value and name not in others}
 
 
-def _meta(given: Mapping[str, str]) -> dict[str, str]:
+def _meta(given: QueryDict) -> dict[str, str]:
     """The filter that the form's two fields ask for."""
     name, value = given.get(_META_NAME, "").strip(), given.get(_META_VALUE, "").strip()
     return {f"meta.{name}": value} if name and value else {}

@@ -76,7 +76,14 @@ def _entry(label: DefectClass, examples: list[Image], most: int) -> dict[str, An
 
 def _step(step: Step, project: Project) -> dict[str, Any]:
     title, icon, page = _STEPS[step.name]
-    return {"name": step.name, "title": title, "icon": icon, "page": page, "state": step.state, "words": _words(step, project)}
+    return {
+        "name": step.name,
+        "title": title,
+        "icon": icon,
+        "page": page,
+        "state": step.state,
+        "words": _words(step, project),
+    }
 
 
 def _words(step: Step, project: Project) -> str:
@@ -100,7 +107,14 @@ def _splits(by_split: dict[str, int]) -> list[dict[str, Any]]:
     for split, label in Image.Split.choices:
         share = 100 * by_split[split] / total if total else 0.0
         parts.append(
-            {"value": split, "label": label, "count": by_split[split], "at": f"{at:.2f}", "share": f"{share:.2f}", "css": _SPLIT_CLASSES[split]}
+            {
+                "value": split,
+                "label": label,
+                "count": by_split[split],
+                "at": f"{at:.2f}",
+                "share": f"{share:.2f}",
+                "css": _SPLIT_CLASSES[split],
+            }
         )
         at += share
     return parts

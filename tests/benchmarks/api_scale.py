@@ -49,7 +49,7 @@ def block(name: str, residents: Sequence[Resident], chance: random.Random) -> li
 def compare_lists(stacks: dict[int, tuple[Stack, list[Resident]]]) -> dict[str, dict[int, Measured]]:
     """Latency of each list at each number of tenants, blocks in turn, one request at a time."""
     chance = random.Random(0)
-    names = list(lists(Resident("", "")))
+    names = list(lists(Resident("", "", "")))
     took: dict[str, dict[int, list[float]]] = {name: {count: [] for count in stacks} for name in names}
     for turn in range(ROUNDS + 1):
         for name in names:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-READY_SECONDS = 90
+READY_SECONDS = 240
 STOP_SECONDS = 30
 
 

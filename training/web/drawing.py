@@ -14,7 +14,7 @@ FOUND, MISSED, ALARM, WRONG = "#16a34a", "#e11d48", "#f59e0b", "#9333ea"
 LEGEND = [
     (FOUND, False, "found"),
     (MISSED, False, "missed"),
-    (WRONG, False, "under a wrong class"),
+    (WRONG, False, "found under a wrong class"),
     (FOUND, True, "right prediction"),
     (ALARM, True, "false alarm"),
     (WRONG, True, "prediction of a wrong class"),

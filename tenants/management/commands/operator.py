@@ -26,7 +26,7 @@ class Command(BaseCommand):
         name = options["name"] or options["email"].partition("@")[0]
         user = User(email=options["email"], name=name)
         try:
-            user.clean_fields(exclude={"password"})
+            user.clean_fields(exclude={"password", "locked_until"})
             validate_password(password, user)
             User.objects.create_user(email=options["email"], password=password, name=name, is_operator=True)
         except ValidationError as error:

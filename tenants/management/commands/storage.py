@@ -31,8 +31,9 @@ class Command(BaseCommand):
         self.stdout.write("The bucket is in place.")
         if not cors.allow_pages():
             self.stderr.write(
-                f"This S3 took no CORS rule from us; `manage.py storage check` tells whether it needs one. {cors.remedy()}"
+                "This S3 took no CORS rule from us; `manage.py storage check` tells whether it needs one."
             )
+            self.stderr.write(cors.remedy())
 
     def _check(self) -> None:
         storage.answers()
