@@ -8,12 +8,14 @@ transaction is open.
 """
 
 import base64
+import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 from django.conf import settings
 
@@ -46,6 +48,8 @@ __all__ = [
 # Seconds for which a presigned form or address is good. Made on demand, never stored.
 UPLOAD_SECONDS = 900
 DOWNLOAD_SECONDS = 300
+# Of a large file that the server itself writes; S3 takes 10,000.
+PART_BYTES = 32 * 1024 * 1024
 
 
 class ObjectTooLarge(ValueError):
@@ -112,11 +116,15 @@ class TenantStorage:
         )
         return PostForm(url=form["url"], fields=form["fields"])
 
-    def presign_download(self, key: str, *, content_type: str) -> str:
+    def presign_download(self, key: str, *, content_type: str, filename: str = "") -> str:
+        """A short-lived address of the object; `filename` is what a browser saves it as."""
+        # Only pictures are shown; a browser that is led to anything else saves it.
+        disposition = "inline" if content_type.startswith("image/") else "attachment"
         parameters = self._object(key) | {
             "ResponseContentType": content_type,
-            # Only pictures are shown; a browser that is led to anything else saves it.
-            "ResponseContentDisposition": "inline" if content_type.startswith("image/") else "attachment",
+            "ResponseContentDisposition": f"{disposition}; filename*=UTF-8''{quote(filename, safe='')}"
+            if filename
+            else disposition,
             # Immutable: the key is the hash of the bytes.
             "ResponseCacheControl": "private, max-age=86400, immutable",
         }
@@ -239,6 +247,33 @@ class TenantStorage:
         except AlreadyThere:
             return False
         return True
+
+    def put_file(self, key: str, path: Path, *, content_type: str) -> None:
+        """Writes a file of any size, in parts where it is large; S3 compares each with its hash.
+
+        Broken off, it leaves nothing at the key.
+        """
+        if path.stat().st_size <= PART_BYTES:
+            self.put(key, path.read_bytes(), content_type=content_type)
+            return
+        upload = self.start_multipart(key, content_type=content_type)
+        try:
+            parts: dict[int, tuple[int, str]] = {}
+            with path.open("rb") as file:
+                while data := file.read(PART_BYTES):
+                    parts[len(parts) + 1] = self._put_part(key, upload, number=len(parts) + 1, data=data)
+            self.finish_multipart(key, upload_id=upload, parts=parts)
+        except BaseException:
+            self.abort_multipart(key, upload_id=upload)
+            raise
+
+    def _put_part(self, key: str, upload_id: str, *, number: int, data: bytes) -> tuple[int, str]:
+        md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        with self._acting("write a part"):
+            answer = self._client.upload_part(
+                **self._object(key), UploadId=upload_id, PartNumber=number, Body=data, ContentMD5=md5
+            )
+        return len(data), answer["ETag"]
 
     def delete(self, keys: Iterable[str]) -> None:
         """Deletes objects; a missing one is no error."""

@@ -42,7 +42,7 @@ class ClassInput(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=100)
     definition = serializers.CharField(max_length=10_000, allow_blank=True, default="")
     rule = serializers.CharField(max_length=10_000, allow_blank=True, default="")
-    color = serializers.RegexField(r"^#[0-9a-fA-F]{6}$", default="#d97706")
+    color = serializers.RegexField(r"^#[0-9a-fA-F]{6}$", required=False, help_text="Unless given, one of its own.")
 
 
 class ClassChange(serializers.Serializer[Any]):

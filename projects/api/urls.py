@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from projects.api import annotations, images, imports, projects, snapshots
+from projects.api import annotations, exports, images, imports, projects, snapshots
 
 urlpatterns = [
     path("projects", projects.ProjectsView.as_view()),
@@ -25,6 +25,9 @@ urlpatterns = [
     path("snapshots/<uuid:snapshot_id>/diff", snapshots.SnapshotDiffView.as_view()),
     path("snapshots/<uuid:snapshot_id>/manifest", snapshots.ManifestView.as_view()),
     path("snapshots/<uuid:snapshot_id>/coco", snapshots.CocoView.as_view()),
+    path("snapshots/<uuid:snapshot_id>/exports", exports.ExportsView.as_view()),
+    path("exports/<uuid:export_id>", exports.ExportView.as_view()),
+    path("exports/<uuid:export_id>/file", exports.ExportFileView.as_view()),
     path("projects/<uuid:project_id>/imports", imports.ImportsView.as_view()),
     path("imports/<uuid:import_id>", imports.ImportView.as_view()),
     path("imports/<uuid:import_id>/check", imports.CheckView.as_view()),

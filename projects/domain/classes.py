@@ -12,10 +12,15 @@ from tenants import audit
 from tenants.permissions import Principal
 from tenants.refusals import Expectation
 
+# Given to new classes in turn: told apart by most eyes, on light and on dark photographs.
+COLORS = ("#d97706", "#0891b2", "#c026d3", "#65a30d", "#dc2626", "#4f46e5", "#0d9488", "#db2777")
+
 
 def create_class(*, project_id: uuid.UUID, by: Principal, **fields: str) -> DefectClass:
-    """Adds a class to a project's label book. Raises NotFound or NameTaken."""
+    """Adds a class to a project's label book, in the next color unless one is given. Raises NotFound or NameTaken."""
     project = project_named(project_id)
+    if "color" not in fields:
+        fields["color"] = COLORS[DefectClass.objects.filter(project=project).count() % len(COLORS)]
     try:
         with transaction.atomic():
             made = DefectClass.objects.create(project=project, **fields)

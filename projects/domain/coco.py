@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from projects.domain.manifests import Manifest, ManifestImage, canonical
+from projects.domain.manifests import Manifest, ManifestClass, ManifestImage, canonical
 
 
 def to_coco(manifest: Manifest, *, manifest_sha256: str) -> bytes:
@@ -12,9 +12,9 @@ def to_coco(manifest: Manifest, *, manifest_sha256: str) -> bytes:
     document = {
         "info": {"description": "Myriad snapshot", "project": str(manifest.project), "manifest": manifest_sha256},
         "licenses": [],
-        "categories": [{"id": number, "name": label.name} for number, label in enumerate(manifest.classes, start=1)],
+        "categories": categories_of(manifest.classes),
         "images": list(_images(manifest.images)),
-        "annotations": list(_annotations(manifest.images)),
+        "annotations": list(annotations_of(manifest.images)),
     }
     return canonical(document)
 
@@ -59,7 +59,13 @@ def _images(images: Iterable[ManifestImage]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _annotations(images: Iterable[ManifestImage]) -> Iterator[dict[str, Any]]:
+def categories_of(classes: Iterable[ManifestClass]) -> list[dict[str, Any]]:
+    """Numbered from 1, in the manifest's order."""
+    return [{"id": number, "name": label.name} for number, label in enumerate(classes, start=1)]
+
+
+def annotations_of(images: Iterable[ManifestImage]) -> Iterator[dict[str, Any]]:
+    """The boxes of the images, which are numbered from 1 in this order, and so are the boxes."""
     drawn = ((place, box) for place, image in enumerate(images, start=1) for box in image.boxes)
     for number, (place, box) in enumerate(drawn, start=1):
         yield {

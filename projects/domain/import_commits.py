@@ -35,6 +35,8 @@ from tenants.storage import TenantStorage
 # Images a chunk: as an ingest's, and with a thousand boxes each no more than one call of `annotate` takes.
 CHUNK = 16
 RESULTS_TYPE = "application/x-ndjson"
+# Images that came to nothing: as many as the row itself names. The results have them all.
+REFUSED_TOLD = 100
 
 
 def commit(context: JobContext) -> dict[str, Any]:
@@ -187,11 +189,14 @@ def _finish(context: JobContext, storage: TenantStorage, row: Import, by: Princi
     """Stores the results and makes the import DONE; returns what is counted."""
     path = context.scratch / "results.jsonl"
     counts, sums = Counter[str](), Counter[str]()
+    refused: list[dict[str, Any]] = []
     with tenant_scope(context.tenant_id), path.open("wb") as file:
         for lines in ImportChunk.objects.filter(source=row).order_by("number").values_list("lines", flat=True):
             for line in lines:
                 counts[line["outcome"]] += 1
                 sums.update(boxes=line["boxes"], labelled=line["labelled"], errors="error" in line)
+                if "error" in line and len(refused) < REFUSED_TOLD:
+                    refused.append({"file": line["file"], **line["error"]})
                 file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -201,7 +206,9 @@ def _finish(context: JobContext, storage: TenantStorage, row: Import, by: Princi
     result: dict[str, Any] = {"images": dict(sorted(counts.items())), **told, "classes": made}
     with context.publishing():
         rows = Import.objects.filter(id=row.id, status=Import.Status.COMMITTING, job_id=context.job_id)
-        if rows.update(status=Import.Status.DONE, result=result, results_sha256=sha256, error=None):
+        if rows.update(
+            status=Import.Status.DONE, result=result | {"refused": refused}, results_sha256=sha256, error=None
+        ):
             ImportChunk.objects.filter(source=row).delete()
             audit.record("import.committed", by=by, target=row.id, images=counts.total(), boxes=sums["boxes"])
     return result

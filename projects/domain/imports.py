@@ -205,6 +205,18 @@ def commit_import(*, import_id: uuid.UUID, unknown_classes: str, by: Principal) 
     return row
 
 
+def cancel_import(*, import_id: uuid.UUID, by: Principal) -> None:
+    """Stops a check or commit that is under way, soon; what was imported so far stays. Repeating it changes nothing.
+
+    Runs in the tenant's scope. Raises NotFound.
+    """
+    # Without the row's lock: the job's comes before it where a job publishes.
+    row = import_named(import_id)
+    if row.job is not None and _is_at_work(row) and row.job.cancel_requested_at is None:
+        jobs.cancel(job_id=row.job.id)
+        audit.record("import.canceled", by=by, target=row.id)
+
+
 def delete_import(*, import_id: uuid.UUID, by: Principal) -> None:
     """Forgets an import and its archive; what it brought into the project stays. Opens the scope itself.
 

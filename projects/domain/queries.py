@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, Func, OuterRef, Prefetch, QuerySet, TextField, Value
 
-from projects.models import Annotation, Box, DefectClass, Image, ImageClass, Project, Snapshot
+from projects.models import Annotation, Box, DefectClass, Image, ImageClass, Project, Snapshot, SnapshotExport
 from tenants.models import Job
 from tenants.refusals import Invalid, NotFound
 
@@ -126,6 +126,25 @@ def snapshot_named(snapshot_id: uuid.UUID) -> Snapshot:
 
 def _with_jobs(rows: QuerySet[Snapshot]) -> QuerySet[Snapshot]:
     """With the jobs, which say how those stand that are not READY."""
+    return rows.select_related("job").defer("job__spec", "job__traceback")
+
+
+def exports(snapshot_id: uuid.UUID) -> QuerySet[SnapshotExport]:
+    """Those of a snapshot whose files are, or may come to be, there; and those that failed. Newest first by id."""
+    rows = SnapshotExport.objects.filter(snapshot=snapshot_named(snapshot_id))
+    return _exports_with_jobs(rows.exclude(status=SnapshotExport.Status.EXPIRED))
+
+
+def export_named(export_id: uuid.UUID) -> SnapshotExport:
+    """Raises NotFound when it, or its project, is missing, deleted, or another tenant's."""
+    rows = SnapshotExport.objects.filter(id=export_id, snapshot__project__deleted_at=None)
+    found = _exports_with_jobs(rows.select_related("snapshot__project")).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _exports_with_jobs(rows: QuerySet[SnapshotExport]) -> QuerySet[SnapshotExport]:
     return rows.select_related("job").defer("job__spec", "job__traceback")
 
 

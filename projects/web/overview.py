@@ -5,6 +5,7 @@ from typing import Any
 
 from projects.api.serializers import ClassSerializer, ProjectSerializer
 from projects.domain import milestones
+from projects.domain.classes import COLORS
 from projects.domain.examples import classes_with_examples
 from projects.domain.images import thumbnail_addresses
 from projects.domain.milestones import ENOUGH, Step
@@ -14,16 +15,14 @@ from tenants.models import Job
 from tenants.web.forms import tag_of
 
 EXAMPLES = 4
-# Colors offered to new classes in turn: told apart by most eyes, on light and dark photographs.
-COLORS = ("#d97706", "#0891b2", "#c026d3", "#65a30d", "#dc2626", "#4f46e5", "#0d9488", "#db2777")
-# Title, icon, name of the page.
+# Title, and the page where the step is done.
 _STEPS = {
-    "upload": ("Upload photographs", "upload", "upload"),
-    "label": ("Label the defects", "square-dashed-mouse-pointer", "images"),
-    "snapshot": ("Freeze a snapshot", "camera", "snapshots"),
-    "run": ("Train", "activity", "runs"),
-    "model": ("Look at the model", "box", "models"),
-    "promote": ("Promote it", "rocket", "models"),
+    "upload": ("Upload photographs", "upload"),
+    "label": ("Label the defects", "images"),
+    "snapshot": ("Freeze a snapshot", "snapshots"),
+    "run": ("Train", "runs"),
+    "model": ("Look at the model", "models"),
+    "promote": ("Promote it", "models"),
 }
 _RUN_WORDS = {
     Job.State.SUCCEEDED: "The last run is done",
@@ -31,7 +30,6 @@ _RUN_WORDS = {
     Job.State.FAILED: "The last run failed: see why",
     Job.State.CANCELED: "The last run was canceled",
 }
-_SPLIT_CLASSES = {"TRAIN": "text-primary", "VALIDATION": "text-accent", "TEST": "text-info"}
 
 
 def overview(project_id: uuid.UUID) -> dict[str, Any]:
@@ -106,15 +104,7 @@ def _splits(by_split: dict[str, int]) -> list[dict[str, Any]]:
     total, at, parts = sum(by_split.values()), 0.0, []
     for split, label in Image.Split.choices:
         share = 100 * by_split[split] / total if total else 0.0
-        parts.append(
-            {
-                "value": split,
-                "label": label,
-                "count": by_split[split],
-                "at": f"{at:.2f}",
-                "share": f"{share:.2f}",
-                "css": _SPLIT_CLASSES[split],
-            }
-        )
+        part = {"value": split, "label": label, "count": by_split[split], "at": f"{at:.2f}", "share": f"{share:.2f}"}
+        parts.append(part)
         at += share
     return parts

@@ -4,6 +4,7 @@ from django.urls import path
 
 from projects.api import annotations as annotations_api
 from projects.api import images as images_api
+from projects.api import imports as imports_api
 from projects.web import classes, image, images, imports, projects, snapshots, upload
 from tenants.web.door import door
 
@@ -15,6 +16,8 @@ urlpatterns = [
     path("projects/<uuid:project_id>/images", images.ImagesPage.as_view(), name="images"),
     path("projects/<uuid:project_id>/upload", upload.UploadPage.as_view(), name="upload"),
     path("projects/<uuid:project_id>/imports", imports.ImportsPage.as_view(), name="imports"),
+    path("imports/<uuid:import_id>", imports.ImportPage.as_view(), name="import"),
+    path("imports/<uuid:import_id>/results", door(imports_api.ResultsView), name="import-results"),
     path("projects/<uuid:project_id>/snapshots", snapshots.SnapshotsPage.as_view(), name="snapshots"),
     path("images/<uuid:image_id>", image.ImagePage.as_view(), name="image"),
     path("images/<uuid:image_id>/file", door(images_api.ImageFileView), name="image-file"),
@@ -22,6 +25,8 @@ urlpatterns = [
     path("api/images/<uuid:image_id>", door(images_api.ImageView)),
     path("api/images/<uuid:image_id>/annotations", door(annotations_api.ImageAnnotationsView)),
     path("api/annotations/<uuid:annotation_id>", door(annotations_api.AnnotationView)),
+    path("api/projects/<uuid:project_id>/imports", door(imports_api.ImportsView)),
+    path("api/imports/<uuid:import_id>/check", door(imports_api.CheckView)),
     path("api/projects/<uuid:project_id>/annotations", door(annotations_api.AnnotateView)),
     path("api/projects/<uuid:project_id>/uploads", door(images_api.UploadsView)),
     path("api/projects/<uuid:project_id>/uploads/complete", door(images_api.CompleteView)),

@@ -18,6 +18,8 @@ class Request:
     body: bytes = b""
     expect: tuple[int, ...] = (200,)
     content_type: str = "application/json"
+    # What the Authorization header calls the key.
+    scheme: str = "Bearer"
 
 
 class Client:
@@ -26,9 +28,13 @@ class Client:
     def __init__(self, url: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
 
+    def open(self) -> None:
+        """Connects now, so that the first request does not count it."""
+        self._connection.connect()
+
     def send(self, request: Request) -> Any:
         """The JSON answer. Raises RuntimeError on a status that was not expected."""
-        headers = {"Authorization": f"Bearer {request.key}", "Content-Type": request.content_type}
+        headers = {"Authorization": f"{request.scheme} {request.key}", "Content-Type": request.content_type}
         self._connection.request(request.method, request.path, request.body or None, headers)
         answer = self._connection.getresponse()
         text = answer.read()

@@ -38,6 +38,7 @@ CREATE TEMP TABLE others AS SELECT id AS tenant, uuidv7() AS project, k FROM mad
 CREATE TEMP TABLE pictures AS SELECT id AS tenant, project, member, n, k, uuidv7() AS image,
     CASE WHEN k <= %(labelled)s THEN uuidv7() END AS annotation
   FROM made, generate_series(1, %(images)s) k ORDER BY k, n;
+ANALYZE made, others, pictures;
 INSERT INTO tenants_tenant (id, name, slug, created_at) SELECT id, 'Tenant ' || n, 'tenant-' || n, now() FROM made;
 INSERT INTO tenants_quota (id, tenant_id, images_limit, images_used, bytes_limit, bytes_used, projects_limit,
     projects_used, members_limit, members_used)
@@ -51,10 +52,10 @@ INSERT INTO tenants_apikey (id, tenant_id, member_id, name, prefix, secret_hash,
 INSERT INTO projects_project (id, tenant_id, name, kind, description, image_count, labelled_count, created_at)
   SELECT project, id, 'Casings', 'DETECTION', '', %(images)s, %(labelled)s, now() FROM made
   UNION ALL SELECT project, tenant, 'Project ' || k, 'DETECTION', '', 0, 0, now() FROM others;
-CREATE TEMP TABLE book AS SELECT id AS tenant, project, uuidv7() AS class, k,
-    (SELECT count(*) FROM generate_series(1, %(labelled)s) i, generate_series(0, 1) j
-      WHERE (i + j) %% %(classes)s = k - 1) AS boxes
-  FROM made, generate_series(1, %(classes)s) k;
+CREATE TEMP TABLE book AS SELECT id AS tenant, project, uuidv7() AS class, k, boxes
+  FROM made, (SELECT k, (SELECT count(*) FROM generate_series(1, %(labelled)s) i, generate_series(0, 1) j
+    WHERE (i + j) %% %(classes)s = k - 1) AS boxes FROM generate_series(1, %(classes)s) k) c;
+ANALYZE book;
 INSERT INTO projects_defectclass (id, tenant_id, project_id, name, definition, rule, color, image_count, box_count,
     created_at)
   SELECT class, tenant, project, 'class ' || k, '', '', '#d97706', boxes, boxes, now() FROM book;

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,25 +17,28 @@ LIMITS = ("RATE_LIMIT_KEY", "RATE_LIMIT_TENANT", "RATE_LIMIT_ADDRESS", "RATE_LIM
 
 
 @contextmanager
-def serving(database: str, *, graphs: Path) -> Iterator[tuple[str, "list[Process]"]]:
+def serving(
+    database: str, *, graphs: Path, parts: Sequence[str] = ("web", "predict")
+) -> Iterator[tuple[str, "list[Process]"]]:
     """The web's address, and the processes; their output is kept until the end."""
     with tempfile.TemporaryDirectory(prefix="myriad-fuzz-") as name:
         folder = Path(name)
         ports = Ports(folder / "ports")
         port, predict = ports.choose("web"), ports.choose("predict")
         env = _environment(database) | {"PREDICT_URL": f"http://{HOST}:{predict}", "BACKBONE_DIR": str(graphs)}
-        parts = [
+        started = [
             Process(service.name, service.command, log=folder / f"{service.name}.log")
             for service in services(env, port=port)
-            if service.name in ("web", "predict")
+            if service.name in parts
         ]
         try:
-            for part in parts:
+            for part in started:
                 part.start()
-            until(lambda: all((readiness(port).get(name) == "ok") for name in ("database", "storage", "predictions")))
-            yield f"http://{HOST}:{port}", parts
+            awaited = ["database", "storage", *(["predictions"] if "predict" in parts else [])]
+            until(lambda: all((readiness(port).get(name) == "ok") for name in awaited))
+            yield f"http://{HOST}:{port}", started
         finally:
-            for part in parts:
+            for part in started:
                 part.kill()
 
 

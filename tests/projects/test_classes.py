@@ -26,7 +26,7 @@ def test_class_is_made_read_changed_and_listed(alice: Person, project: str) -> N
     body = made.json()
     assert {name: body[name] for name in given} == given
     assert body["project"] == project
-    assert (plain["definition"], plain["rule"], plain["color"]) == ("", "", "#d97706")
+    assert (plain["definition"], plain["rule"], plain["color"]) == ("", "", "#0891b2")
     assert alice.api.get(f"/api/v1/classes/{body['id']}").json() == body
     assert alice.api.get(f"/api/v1/projects/{project}/classes").json()["results"] == [plain, body]
 

@@ -48,6 +48,13 @@ def export_model(*, model_id: uuid.UUID, by: Principal) -> tuple[Model, Job | No
     return model, job
 
 
+def export_job(model: Model) -> Job | None:
+    """The newest job that makes, or should have made, the model's exported file; None before the first."""
+    # Ids go by time: only the jobs since the model was published are walked.
+    since = Job.objects.filter(id__gt=model.id, kind=EXPORT, key=str(model.id))
+    return since.defer("spec", "traceback").order_by("-id").first()
+
+
 def file_address(*, model_id: uuid.UUID, which: File, by: Principal) -> str:
     """A short-lived address of one of its files. Opens the scope itself.
 

@@ -37,6 +37,14 @@ def model_named(model_id: uuid.UUID) -> Model:
     return model
 
 
+def comparable_models(model: Model) -> QuerySet[Model]:
+    """The project's other models that were judged on the same images, newest first."""
+    same = Model.objects.filter(
+        project_id=model.project_id, snapshot__manifest_sha256=model.snapshot.manifest_sha256
+    ).exclude(id=model.id)
+    return same.only("id", "number", "recipe", "tenant_id").order_by("-id")
+
+
 def served_model_named(model_id: uuid.UUID) -> Model:
     """The model without what predicting does not need: lineage, snapshot, evaluations. Raises NotFound as the other."""
     model = Model.objects.filter(id=model_id, project__deleted_at=None).defer("lineage").first()

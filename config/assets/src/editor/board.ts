@@ -2,7 +2,7 @@
 import Konva from "konva/lib/Core";
 import { Image as KonvaImage } from "konva/lib/shapes/Image";
 import type { Context } from "konva/lib/Context";
-import { clamp, HANDLES, handlePoint, type Point, type Rect, type Size } from "./geometry";
+import { clamp, handlePoint, handlesOf, type Point, type Rect, type Size } from "./geometry";
 
 /** A box to draw. Dashed ones are predictions. */
 export interface Mark extends Rect {
@@ -171,8 +171,11 @@ export class Board {
 
   private handles(context: Context, mark: Mark, unit: number): void {
     const side = HANDLE * unit;
-    for (const handle of HANDLES) {
-      const at = handlePoint(mark, handle);
+    // Beside a small box, not over it.
+    const out = Math.min(mark.w, mark.h) < 3 * side ? side / 2 : 0;
+    for (const handle of handlesOf(mark, side)) {
+      const corner = handlePoint(mark, handle);
+      const at = { x: corner.x + handle.dx * out, y: corner.y + handle.dy * out };
       context.setAttr("fillStyle", "#ffffff");
       context.fillRect(at.x - side / 2, at.y - side / 2, side, side);
       context.setAttr("strokeStyle", mark.color);

@@ -84,13 +84,24 @@ export function handlePoint(box: Rect, handle: Handle): Point {
   return { x: box.x + (box.w * (handle.dx + 1)) / 2, y: box.y + (box.h * (handle.dy + 1)) / 2 };
 }
 
-/** The handle within reach of a point, corners before edges. */
+/** The handle within reach of a point, corners before edges. The middle of a small box is left to move it by. */
 export function handleAt(box: Rect, point: Point, reach: number): Handle | null {
-  const near = HANDLES.filter((handle) => {
+  const near = handlesOf(box, reach).filter((handle) => {
     const at = handlePoint(box, handle);
-    return Math.abs(at.x - point.x) <= reach && Math.abs(at.y - point.y) <= reach;
+    return isNear(point.x - at.x, handle.dx, box.w, reach) && isNear(point.y - at.y, handle.dy, box.h, reach);
   });
   return near.find((handle) => handle.dx !== 0 && handle.dy !== 0) ?? near[0] ?? null;
+}
+
+/** Without those in the middle of sides that are too short for them. */
+export function handlesOf(box: Rect, reach: number): Handle[] {
+  return HANDLES.filter(({ dx, dy }) => (dx !== 0 || box.w >= 6 * reach) && (dy !== 0 || box.h >= 6 * reach));
+}
+
+function isNear(offset: number, edge: -1 | 0 | 1, side: number, reach: number): boolean {
+  if (edge === 0) return Math.abs(offset) <= reach;
+  const outward = offset * edge;
+  return outward <= reach && outward >= -Math.min(reach, side / 3);
 }
 
 /** The smallest of the boxes that hold the point, so that one inside another can be reached. */

@@ -94,7 +94,7 @@ export class Overlay {
     slider.addEventListener("input", () => this.limit(Number(slider.value)));
     this.body.replaceChildren(
       select,
-      made("label", { class: "block" }, made("span", { class: "quiet text-xs", "data-said": "" }), slider),
+      made("label", { class: "block" }, made("span", { class: "quiet text-xs", "data-said": "" }, "Loading …"), slider),
       made("p", { class: "font-medium", "data-sum": "" }),
       made("ol", { class: "max-h-56 space-y-0.5 overflow-y-auto", "data-list": "", "aria-label": "Predictions" }),
     );

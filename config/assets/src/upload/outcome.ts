@@ -69,8 +69,7 @@ export class Outcome implements Outcomes {
       [isOver ? 0 : Math.max(0, this.chosen - taken - this.problems.size - checking), "to send", ""],
     ]);
     this.table();
-    this.part("[data-next]").classList.toggle("hidden", !(isOver && taken));
-    this.part("[data-next]").classList.toggle("flex", isOver && taken > 0);
+    this.part("[data-next]").hidden = !isOver || !taken;
   }
 
   private figures(figures: [number, string, string][]): void {
@@ -87,7 +86,7 @@ export class Outcome implements Outcomes {
 
   private table(): void {
     const lines = [...this.problems.values()];
-    this.part("[data-problems]").classList.toggle("hidden", !lines.length);
+    this.part("[data-problems]").hidden = !lines.length;
     this.part("[data-problems] tbody").replaceChildren(...lines.slice(0, MOST_LINES).map(({ name, trouble }) => {
       const row = document.createElement("tr");
       for (const text of [name, trouble.message, trouble.hint]) {
@@ -98,7 +97,7 @@ export class Outcome implements Outcomes {
       }
       return row;
     }));
-    this.part("[data-more]").classList.toggle("hidden", lines.length <= MOST_LINES);
+    this.part("[data-more]").hidden = lines.length <= MOST_LINES;
     this.part("[data-more]").textContent = `And ${lines.length - MOST_LINES} more.`;
   }
 

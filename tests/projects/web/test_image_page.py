@@ -1,0 +1,164 @@
+"""The page of one photograph: what it shows to whom, and where it leads."""
+
+import html
+import json
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+
+from projects.models import DefectClass, Image
+from tenants.scope import tenant_scope
+from tests.cast import Cast, Person
+from tests.projects.conftest import project_of
+from tests.projects.labelled import label, labelled, ready
+from tests.projects.labelling import book
+from tests.projects.uploading import post
+
+Queries = Callable[[], AbstractContextManager[list[str]]]
+DENT = ("dent", 10.123456789, 20.1, 30.700000000000003, 40.9)
+
+
+@pytest.fixture
+def image(alice: Person, project: str) -> str:
+    book(alice, project, "dent", "scratch")
+    return labelled(alice, project, "part.jpg", DENT, metadata={"camera": "3", "part": "A-17"})
+
+
+def shown(person: Person, image: str, query: str = "") -> tuple[str, dict[str, Any]]:
+    """The page, and what it gives its script; nothing where there is nothing to draw."""
+    answer = person.web.get(person.page(f"images/{image}{query}"))
+    assert answer.status_code == 200, answer.content
+    page = html.unescape(answer.content.decode())
+    given = re.search(r'<script id="drawn" type="application/json">(.*?)</script>', answer.content.decode())
+    return page, json.loads(given[1]) if given else {}
+
+
+def test_boxes_come_to_the_script_as_they_are_to_the_last_digit(alice: Person, project: str, image: str) -> None:
+    page, drawn = shown(alice, image)
+    dent, scratch = drawn["classes"]
+    assert (dent["name"], dent["deleted"], scratch["name"]) == ("dent", False, "scratch")
+    assert drawn["boxes"] == [{"class": dent["id"], "bbox": list(DENT[1:])}]
+    assert (drawn["project"], drawn["image"], drawn["number"]) == (project, image, 1)
+    assert (drawn["width"], drawn["height"], drawn["mayLabel"]) == (640, 480, True)
+    for words in ("part.jpg", "A-17", "camera", "1 box", 'data-author="Alice"'):
+        assert words in page
+
+
+def test_who_may_not_label_gets_no_tools(cast: Cast, image: str) -> None:
+    for person, labels, edits in ((cast.alice, True, True), (cast.bob, True, False), (cast.vera, False, False)):
+        page, drawn = shown(person, image)
+        assert drawn["mayLabel"] is labels
+        assert ('data-do="save"' in page, "data-edit" in page) == (labels, edits)
+
+
+def test_other_tenants_see_nothing(cast: Cast, image: str) -> None:
+    missing = cast.charlie.web.get(cast.charlie.page("images/00000000-0000-7000-8000-000000000000"))
+    foreign = cast.charlie.web.get(cast.charlie.page(f"images/{image}"))
+    assert (foreign.status_code, foreign.content) == (404, missing.content)
+    assert cast.charlie.web.get(cast.alice.page(f"images/{image}")).status_code == 404
+    cast.alice.web.logout()
+    answer = cast.alice.web.get(cast.alice.page(f"images/{image}"))
+    assert (answer.status_code, answer.headers["Location"].startswith("/sign-in")) == (302, True)
+
+
+def test_a_class_that_was_deleted_is_still_shown_on_its_boxes(alice: Person, image: str) -> None:
+    with tenant_scope(alice.tenant.id):
+        gone = str(DefectClass.objects.get(name="dent").id)
+    assert alice.api.delete(f"/api/v1/classes/{gone}").status_code == 204
+    page, drawn = shown(alice, image)
+    assert [(label["name"], label["deleted"]) for label in drawn["classes"]] == [("scratch", False), ("dent", True)]
+    assert drawn["boxes"][0]["class"] == gone
+    assert f'value="{gone}"' not in page  # nothing new is drawn of it
+
+
+def test_neighbors_are_those_of_the_filter_and_carry_it_along(alice: Person, project: str, image: str) -> None:
+    others = [ready(alice, project, f"{number}.jpg", split="TEST", metadata={"line": "B"}) for number in range(3)]
+    trained = ready(alice, project, "t.jpg", metadata={"line": "B"})
+    query = "?split=TEST&meta.line=B&cursor=bm90aGluZw"
+
+    page, _ = shown(alice, others[1], query)
+    carried = "?split=TEST&meta.line=B"
+    assert f'href="{alice.page(f"images/{others[2]}")}{carried}"' in page
+    assert f'href="{alice.page(f"images/{others[0]}")}{carried}"' in page
+    page, _ = shown(alice, trained, query)  # not in the list itself; it goes on from where it would stand
+    assert f'href="{alice.page(f"images/{others[2]}")}{carried}"' in page
+    assert image not in page
+    page, _ = shown(alice, trained, "?class=no-such-thing")
+    assert f"images/{others[2]}?" in page
+    page, _ = shown(alice, image)
+    assert f"images/{others[0]}" in page
+    assert 'id="next" class="btn btn-sm join-item" rel="next" title="Next image ( ] )" aria-disabled' in page
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("AWAITING", "Its bytes have not arrived"), ("ARRIVED", "is being checked"), ("FAILED", "Save it anew")],
+)
+def test_an_image_without_a_file_says_why_and_what_to_do(alice: Person, project: str, status: str, words: str) -> None:
+    image = ready(alice, project, "part.jpg")
+    error = {"code": "unreadable", "message": "It is no picture.", "hint": "Save it anew as JPEG."}
+    with tenant_scope(alice.tenant.id):
+        Image.objects.filter(id=image).update(status=status, error=error if status == "FAILED" else None)
+    page, drawn = shown(alice, image)
+    assert words in page
+    assert (drawn, f'data-status="{status}"' in page) == ({}, True)
+    assert (alice.page(f"projects/{project}/upload") + '">') in page
+
+
+def test_projects_without_boxes_have_no_editor(alice: Person) -> None:
+    made = alice.api.post("/api/v1/projects", {"name": "Sorting", "kind": "CLASSIFICATION"}, format="json").json()["id"]
+    (good,) = book(alice, made, "scrap")
+    image = ready(alice, made, "part.jpg")
+    assert alice.api.patch(f"/api/v1/images/{image}", {"classes": [good]}, format="json").status_code == 200
+    page, drawn = shown(alice, image)
+    assert drawn["mayLabel"] is False
+    assert ("scrap" in page, 'id="boxes"' in page, 'id="predictions"' in page) == (True, False, False)
+
+
+def test_the_page_asks_as_many_queries_for_three_boxes_and_versions_as_for_one(
+    alice: Person, project: str, image: str, queries: Queries
+) -> None:
+    ready(alice, project, "next.jpg")
+    shown(alice, image)
+    with queries() as at_one:
+        shown(alice, image)
+    label(alice, image, DENT, ("scratch", 1, 2, 3, 4))
+    label(alice, image, DENT, ("scratch", 1, 2, 3, 4), ("dent", 5, 6, 7, 8))
+    with queries() as at_three:
+        _, drawn = shown(alice, image)
+    assert (len(drawn["boxes"]), drawn["number"]) == (3, 3)
+    own = [sql for sql in at_three if "set_config" not in sql and sql not in ("BEGIN", "COMMIT")]
+    assert len(at_three) == len(at_one)
+    # Session, user, seat, member, tenant; image, project, versions, boxes, classes, project again, neighbors.
+    assert len(own) == 12
+    assert not [sql for sql in own if "COUNT(" in sql or "OFFSET" in sql]
+
+
+def test_its_doors_take_the_session_and_its_token_alone(cast: Cast, project: str, image: str) -> None:
+    path = cast.alice.page(f"api/projects/{project}/annotations")
+    body = json.dumps({"annotations": [{"image": image, "boxes": [], "if_number": 1}]})
+    cast.alice.web.handler.enforce_csrf_checks = True
+    page = cast.alice.web.get(cast.alice.page(f"images/{image}")).content.decode()
+    found = re.search(r'data-csrf="(\w+)"', page)
+    assert found
+    bare = cast.alice.web.post(path, body, content_type="application/json")
+    assert bare.status_code == 403
+    sent = cast.alice.web.post(path, body, content_type="application/json", headers={"X-CSRFToken": found[1]})
+    assert sent.json()["results"][0]["status"] == "CREATED"
+    for person, status in ((cast.vera, 403), (cast.charlie, 404)):
+        answer = person.web.post(path, body, content_type="application/json")
+        assert answer.status_code == status, answer.content
+    assert cast.alice.api.post(path, body, content_type="application/json").status_code in (401, 403)
+    again = post(cast.bob, f"projects/{project}/annotations", json.loads(body) | {})
+    assert again.json()["results"][0]["status"] == "UNCHANGED"
+
+
+def test_projects_do_not_mix(alice: Person, image: str) -> None:
+    other = project_of(alice, "Lids")
+    strange = ready(alice, other, "lid.jpg")
+    page, drawn = shown(alice, strange)
+    assert drawn["project"] == other
+    assert (image in page, drawn["classes"]) == (False, [])

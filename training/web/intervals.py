@@ -1,0 +1,65 @@
+"""Measures from 0 to 1 with their intervals: as a drawing, and in words of what they are worth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# With fewer boxes, or an interval that is wider, a figure tells little.
+FEW_BOXES = 10
+WIDE = 0.4
+# What is found less often than this, even at the best, is hardly found; at the worst, well found.
+HARDLY, WELL = 0.5, 0.6
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A value and its 95 % interval; the `…_at` are where they stand, in percent of the drawing's width."""
+
+    value: float
+    low: float
+    high: float
+    value_at: str
+    low_at: str
+    high_at: str
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """What is known of one class. `tone` is "", "info" (too few to tell) or "warning" (hardly found)."""
+
+    name: str
+    images: int
+    boxes: int
+    ap50: Drawn | None
+    words: str
+    tone: str
+
+
+def drawn(measure: Mapping[str, Any] | None) -> Drawn | None:
+    """None where there was nothing to measure."""
+    if not measure or measure.get("value") is None:
+        return None
+    value, low, high = (float(measure[name]) for name in ("value", "low", "high"))
+    return Drawn(value, low, high, *(f"{100 * min(max(at, 0.0), 1.0):.2f}" for at in (value, low, high)))
+
+
+def class_figures(measured: Mapping[str, Any]) -> ClassFigures:
+    """Of one entry of an evaluation's `classes`."""
+    figures = drawn(measured["ap50"])
+    boxes = int(measured["boxes"])
+    words, tone = _worth(figures, boxes)
+    return ClassFigures(measured["name"], int(measured["images"]), boxes, figures, words, tone)
+
+
+def _worth(figures: Drawn | None, boxes: int) -> tuple[str, str]:
+    count = "1 box" if boxes == 1 else f"{boxes} boxes"
+    if figures is None:
+        return f"{count}: nothing to judge it by. Label some, on different images.", "info"
+    between = f"{figures.low:.2f}–{figures.high:.2f}"
+    if figures.high < HARDLY:
+        return f"{count}: hardly found, {between}. Look at what it misses; more examples help most.", "warning"
+    if boxes < FEW_BOXES or figures.high - figures.low > WIDE:
+        return f"{count}, too few to tell: {between}. More of them make the figure firm.", "info"
+    if figures.low >= WELL:
+        return f"{count}: found well, {between}.", ""
+    return f"{count}: found in part, {between}.", ""
