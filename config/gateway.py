@@ -1,6 +1,6 @@
-"""Hands the two predict addresses from the web to the process that serves predictions, and its answers back.
+"""Hands the predict addresses from the web to the process that serves predictions, and its answers back.
 
-For stacks without an ingress that knows both. What is forwarded is only ever a POST to one of the two addresses, to the
+For stacks without an ingress that knows both. What is forwarded is only ever a POST to one of them, to the
 one server that the settings name; who may ask is decided there, by the same code as here. A body is taken whole, into a
 temporary file where it is large, before it is passed on, so that a slow sender holds nothing there.
 """
@@ -25,7 +25,8 @@ from tenants.api import problems
 
 logger = logging.getLogger(__name__)
 
-ADDRESSES = re.compile(r"/api/v1/(?:models|projects)/[0-9a-f-]{36}/predict")
+# The API's two, and that of the pages' scripts, below a tenant's address.
+ADDRESSES = re.compile(r"/(?:api/v1/(?:models|projects)|t/[-\w]{1,100}/api/models)/[0-9a-f-]{36}/predict", re.ASCII)
 PIECE = 64 * 1024
 MEMORY_BYTES = 1024 * 1024
 # Seconds. A process of the same stack answers a connection at once; what it may take over a prediction is in

@@ -16,9 +16,9 @@ from tenants.web.pages import TenantPage
 
 
 class _LabelBookPage(TenantPage):
-    """Its GET is the project's page; here it is shown only with the refusal of a form, which is then open."""
+    """The project's page with one of the label book's forms open."""
 
-    needs: ClassVar = {"POST": Permission.EDIT}
+    needs: ClassVar = {"GET": Permission.READ, "POST": Permission.EDIT}
     template = "projects/project.html"
     section = "projects"
 

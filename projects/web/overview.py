@@ -49,7 +49,7 @@ def overview(project_id: uuid.UUID) -> dict[str, Any]:
         "failed": counts.by_status[Image.Status.FAILED],
         "awaited": counts.by_status[Image.Status.AWAITING],
         "unlabelled": counts.unlabelled,
-        "splits": _splits(counts.by_split),
+        "splits": split_bar(counts.by_split),
     }
 
 
@@ -73,15 +73,8 @@ def _entry(label: DefectClass, examples: list[Image], most: int) -> dict[str, An
 
 
 def _step(step: Step, project: Project) -> dict[str, Any]:
-    title, icon, page = _STEPS[step.name]
-    return {
-        "name": step.name,
-        "title": title,
-        "icon": icon,
-        "page": page,
-        "state": step.state,
-        "words": _words(step, project),
-    }
+    title, page = _STEPS[step.name]
+    return {"name": step.name, "title": title, "page": page, "state": step.state, "words": _words(step, project)}
 
 
 def _words(step: Step, project: Project) -> str:
@@ -99,7 +92,7 @@ def _words(step: Step, project: Project) -> str:
     return "A model answers" if step.found else "No model answers yet"
 
 
-def _splits(by_split: dict[str, int]) -> list[dict[str, Any]]:
+def split_bar(by_split: dict[str, int]) -> list[dict[str, Any]]:
     """A stacked bar: of each split its share of a hundred, and where it begins."""
     total, at, parts = sum(by_split.values()), 0.0, []
     for split, label in Image.Split.choices:

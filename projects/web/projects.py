@@ -59,9 +59,7 @@ class ProjectPage(TenantPage):
 
         def expect_named(project: Project) -> None:
             if typed != " ".join(project.name.split()):
-                raise Invalid(
-                    "confirm", "That is not its name; nothing was deleted.", hint="Type the name as it is."
-                )
+                raise Invalid("confirm", "That is not its name; nothing was deleted.", hint="Type the name as it is.")
 
         projects.delete_project(project_id=project_id, by=self.seat.principal, expect=expect_named)
         messages.success(request, f"The project {typed} is deleted.")

@@ -3,9 +3,11 @@
 from django.urls import path
 
 from projects.api import annotations as annotations_api
+from projects.api import exports as exports_api
 from projects.api import images as images_api
 from projects.api import imports as imports_api
-from projects.web import classes, image, images, imports, projects, snapshots, upload
+from projects.api import snapshots as snapshots_api
+from projects.web import classes, exports, image, images, imports, projects, snapshots, upload
 from tenants.web.door import door
 
 urlpatterns = [
@@ -19,6 +21,11 @@ urlpatterns = [
     path("imports/<uuid:import_id>", imports.ImportPage.as_view(), name="import"),
     path("imports/<uuid:import_id>/results", door(imports_api.ResultsView), name="import-results"),
     path("projects/<uuid:project_id>/snapshots", snapshots.SnapshotsPage.as_view(), name="snapshots"),
+    path("snapshots/<uuid:snapshot_id>", snapshots.SnapshotPage.as_view(), name="snapshot"),
+    path("snapshots/<uuid:snapshot_id>/exports", exports.SnapshotExportsPage.as_view(), name="snapshot-exports"),
+    path("api/snapshots/<uuid:snapshot_id>/manifest", door(snapshots_api.ManifestView), name="snapshot-manifest"),
+    path("api/snapshots/<uuid:snapshot_id>/coco", door(snapshots_api.CocoView), name="snapshot-coco"),
+    path("api/exports/<uuid:export_id>/file", door(exports_api.ExportFileView), name="export-file"),
     path("images/<uuid:image_id>", image.ImagePage.as_view(), name="image"),
     path("images/<uuid:image_id>/file", door(images_api.ImageFileView), name="image-file"),
     path("images/<uuid:image_id>/thumbnail", door(images_api.ThumbnailView), name="thumbnail"),

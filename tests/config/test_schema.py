@@ -170,3 +170,14 @@ def test_anybody_may_read_the_page_that_shows_it(database: str, client: Client) 
     assert {"docs.css", "docs.js"} <= {re.sub(r"\.[0-9a-f]{12}", "", source.rpartition("/")[2]) for source in sources}
     policy = answer.headers["Content-Security-Policy"]
     assert "unsafe" not in policy
+
+
+def test_what_is_shown_once_may_be_missing_from_a_repeated_answer(schema: dict[str, Any]) -> None:
+    for component, field in (("NewKey", "secret"), ("NewInvitation", "token")):
+        assert schema["components"]["schemas"][component]["properties"][field]["nullable"], component
+
+
+def test_a_file_in_a_form_is_bytes_and_no_address(schema: dict[str, Any]) -> None:
+    """As drf-spectacular would have it of a plain FileField."""
+    for component in ("DirectUploadInput", "PictureInput"):
+        assert schema["components"]["schemas"][component]["properties"]["file"]["format"] == "binary", component

@@ -34,9 +34,7 @@ ARCHIVES = {
 
 
 @pytest.mark.parametrize("form", sorted(ARCHIVES))
-def test_each_format_comes_in_whole(
-    alice: Person, project: str, hand: Hand, storage: TenantStorage, form: str
-) -> None:
+def test_each_format_comes_in_whole(alice: Person, project: str, hand: Hand, storage: TenantStorage, form: str) -> None:
     data = ARCHIVES[form]
     row = checked(alice, project, hand, data)
     assert (row["status"], row["format"], row["error"], row["result"]) == ("CHECKED", form, None, None)
@@ -118,9 +116,7 @@ def test_what_we_keep_of_an_image_is_known_when_it_comes_back(
     assert labels_of(alice, project) == {"a.png": [("dent", 12.0, 9.0, 24.0, 18.0)]}
 
 
-def test_labels_without_a_file_mean_the_project_s_image_of_that_name(
-    alice: Person, project: str, hand: Hand
-) -> None:
+def test_labels_without_a_file_mean_the_project_s_image_of_that_name(alice: Person, project: str, hand: Hand) -> None:
     bring(alice, project, File("here.png", photo("here"), "image/png"))
     hand.work()
     pages = {"labels/here.txt": "0 0.5 0.5 0.5 0.5", "labels/nowhere.txt": "0 0.5 0.5 0.5 0.5"}
@@ -163,7 +159,9 @@ def test_announcing_again_resumes_and_sending_is_held_to_what_was_announced(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"size": 0}, {"size": 3 * 1024**3}, {"sha256": "A" * 64}, {"filename": "a\nb"}], ids=lambda it: list(it)[0]
+    "changes",
+    [{"size": 0}, {"size": 3 * 1024**3}, {"sha256": "A" * 64}, {"filename": "a\nb"}],
+    ids=lambda it: list(it)[0],
 )
 def test_announcements_that_cannot_be(alice: Person, project: str, changes: dict[str, object]) -> None:
     assert announce(alice, project, b"x", **changes).status_code == 400

@@ -4,9 +4,10 @@ Needs numpy, and is imported where it is used. Which prediction found which box 
 evaluation itself, at IoU 0.5.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,16 +23,14 @@ _SCORES: Final = tuple(round(0.05 * step, 2) for step in range(1, 20))
 Place = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Defect:
+class Defect(NamedTuple):
     """A box that a labeler drew: class, then x, y, width, height."""
 
     label: int
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A box that the model predicted. `pair` is the true box of its class that it found, or -1."""
 
     label: int
@@ -40,8 +39,7 @@ class Found:
     pair: int
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """One image of an evaluation; the predictions are those from LEAST_SCORE on, best first."""
 
     image: str
@@ -124,17 +122,19 @@ def _judge(image: Mapping[str, Any]) -> Judged:
     truth = tuple(Defect(int(label), _place(place)) for label, *place in image["truth"])
     kept = [(int(label), float(score), _place(place)) for label, score, *place in image["predictions"]]
     kept = sorted((line for line in kept if line[1] >= LEAST_SCORE), key=lambda line: -line[1])
+    by_label: dict[int, list[int]] = defaultdict(list)
+    for line, (label, _, _) in enumerate(kept):
+        if len(by_label[label]) < MOST_DETECTIONS:
+            by_label[label].append(line)
     pairs: dict[int, int] = {}
-    for label in {line[0] for line in kept}:
-        lines = [place for place, line in enumerate(kept) if line[0] == label][:MOST_DETECTIONS]
+    for label, lines in by_label.items():
         boxes = [place for place, box in enumerate(truth) if box.label == label]
         pairs |= dict.fromkeys(lines, -1)
         if boxes:
             ious = compute_ious(_as_corners([kept[line][2] for line in lines]), _corners([truth[box] for box in boxes]))
             found = pair_boxes(ious, IOU)
             pairs |= {line: boxes[box] for line, box in zip(lines, found, strict=True) if box >= 0}
-    found_boxes = tuple(Found(*kept[line], pairs[line]) for line in sorted(pairs))
-    return Judged(str(image["image"]), truth, found_boxes)
+    return Judged(str(image["image"]), truth, tuple(Found(*kept[line], pairs[line]) for line in sorted(pairs)))
 
 
 def _place(given: Sequence[float]) -> Place:

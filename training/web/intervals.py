@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.domain.paired import Difference
 
 # With fewer boxes, or an interval that is wider, a figure tells little.
 FEW_BOXES = 10
@@ -24,6 +27,26 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """How much more one scores than another, and its interval; the `…_at` are percent of a drawing of -0.5 to 0.5."""
+
+    name: str
+    before: float
+    after: float
+    value: float
+    low: float
+    high: float
+    value_at: str
+    low_at: str
+    high_at: str
+
+    @property
+    def verdict(self) -> str:
+        """`better`, `worse`, or nothing where the interval holds zero."""
+        return "better" if self.low > 0 else "worse" if self.high < 0 else ""
+
+
+@dataclass(frozen=True)
 class ClassFigures:
     """What is known of one class. `tone` is "", "info" (too few to tell) or "warning" (hardly found)."""
 
@@ -41,6 +64,15 @@ def drawn(measure: Mapping[str, Any] | None) -> Drawn | None:
         return None
     value, low, high = (float(measure[name]) for name in ("value", "low", "high"))
     return Drawn(value, low, high, *(f"{100 * min(max(at, 0.0), 1.0):.2f}" for at in (value, low, high)))
+
+
+def gap(name: str, difference: "Difference") -> Gap | None:
+    """None where there was nothing to measure."""
+    a, b, value = difference.a, difference.b, difference.value
+    low, high = difference.low, difference.high
+    if a is None or b is None or value is None or low is None or high is None:
+        return None
+    return Gap(name, a, b, value, low, high, *(f"{100 * min(max(at + 0.5, 0.0), 1.0):.2f}" for at in (value, low, high)))
 
 
 def class_figures(measured: Mapping[str, Any]) -> ClassFigures:

@@ -53,7 +53,7 @@ class PredictionsPage(TenantPage):
             "legend": LEGEND,
             "before": gallery.page - 1,
             "after": gallery.page + 1,
-            "cards": [_card(sight, names, addresses) for sight in gallery.sights],
+            "cards": [card_of(sight, names, addresses) for sight in gallery.sights],
         }
 
 
@@ -120,7 +120,7 @@ def _words(gallery: Gallery, label: str | None) -> str:
     return ", ".join(parts)
 
 
-def _card(sight: Sight, names: list[str], addresses: dict[uuid.UUID, str]) -> dict[str, Any]:
+def card_of(sight: Sight, names: list[str], addresses: dict[uuid.UUID, str]) -> dict[str, Any]:
     image, verdicts = sight.image, sight.verdicts
     said = [
         *(("missed", names[box.label], "") for box in verdicts.missed),

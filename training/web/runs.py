@@ -18,6 +18,7 @@ from tenants.web.pages import TenantPage
 from training.api.serializers import RunInput
 from training.domain import queries, recipes, runs
 from training.models import Run
+from training.web.figures import figures
 from training.web.telling import curve, told
 
 A_PAGE = 20
@@ -90,8 +91,8 @@ class RunPage(TenantPage):
 
     def act(self, request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
         run = runs.cancel_run(run_id=run_id, by=self.seat.principal)
-        if told(run).state != "SUCCEEDED":
-            messages.success(request, f"Run {run.number} is canceled; what it had learned so far is dropped.")
+        if run.job.cancel_requested_at is not None:
+            messages.success(request, f"Run {run.number} is canceled; what it has learned so far is dropped.")
         return redirect(self.address("run", run_id))
 
 
@@ -117,7 +118,5 @@ class RunStatePage(TenantPage):
 
 def _published(run: Run) -> dict[str, Any] | None:
     """The figures of the model that the run published."""
-    from training.web.models import figures  # the page of models is above this one  # noqa: PLC0415
-
     model_id = run.model_id  # type: ignore[attr-defined]  # annotated by training.domain.queries
     return figures(queries.model_named(model_id)) if model_id else None

@@ -120,7 +120,12 @@ def test_our_own_columns_and_the_sidecar() -> None:
             7,
         ],
         "images": {
-            "images/b.png": {"filename": "Größe 1.png", "split": "TRAIN", "group": "g", "metadata": {"line": 4, "x": []}},
+            "images/b.png": {
+                "filename": "Größe 1.png",
+                "split": "TRAIN",
+                "group": "g",
+                "metadata": {"line": 4, "x": []},
+            },
             "images/a.png": {"filename": "bad\nname", "split": "SOMETIMES", "group": 4, "metadata": []},
         },
     }

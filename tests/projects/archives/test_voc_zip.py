@@ -30,7 +30,11 @@ def test_decimals_come_back_to_the_bit() -> None:
 
 
 def test_splits_are_in_lists_or_in_folders() -> None:
-    lists = {"ImageSets/Main/train.txt": "a\n", "ImageSets/Main/val.txt": "b\r\n", "ImageSets/Main/dent_train.txt": "c 1"}
+    lists = {
+        "ImageSets/Main/train.txt": "a\n",
+        "ImageSets/Main/val.txt": "b\r\n",
+        "ImageSets/Main/dent_train.txt": "c 1",
+    }
     images, summary = read(voc_zip({"a.png": [], "b.png": [], "c.png": []}, more=lists))
     assert [images[f"JPEGImages/{name}.png"].about.split for name in "abc"] == ["TRAIN", "VALIDATION", ""]
     assert told(summary) == {}
@@ -87,7 +91,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_pages_that_mean_harm_leave_their_image_without_labels(name: str) -> None:
-    data = voc_zip({"a.png": [("dent", 1, 1, 5, 5)]}, more={"Annotations/b.xml": HOSTILE[name], "JPEGImages/b.png": photo("b")})
+    data = voc_zip(
+        {"a.png": [("dent", 1, 1, 5, 5)]}, more={"Annotations/b.xml": HOSTILE[name], "JPEGImages/b.png": photo("b")}
+    )
     images, summary = read(data)
     labels = images["JPEGImages/b.png"].labels
     assert labels is not None
