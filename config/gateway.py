@@ -1,8 +1,8 @@
 """Hands the predict addresses from the web to the process that serves predictions, and its answers back.
 
-For stacks without an ingress that knows both. What is forwarded is only ever a POST to one of them, to the
-one server that the settings name; who may ask is decided there, by the same code as here. A body is taken whole, into a
-temporary file where it is large, before it is passed on, so that a slow sender holds nothing there.
+For stacks without an ingress that knows both. What is forwarded is only ever a POST to one of them, to the one server
+that the settings name; who may ask is decided there, by the same code as here. A body is taken whole, into a temporary
+file where it is large, before it is passed on, so that a slow sender holds nothing there.
 """
 
 import contextlib

@@ -81,7 +81,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def report_latency(compared: dict[str, Compared], *, many: int) -> None:
-    print(f"{'ms (each pair: ' + str(FEW) + ', ' + str(many) + ' tenants)':36}{'p50':>15}{'p95':>15}{'p99':>15}   p95 ratio")
+    print(
+        f"{'ms (each pair: ' + str(FEW) + ', ' + str(many) + ' tenants)':36}{'p50':>15}{'p95':>15}{'p99':>15}   p95 ratio"
+    )
     for name, one in compared.items():
         cells = "".join("{:>8.1f}{:>7.1f}".format(*one.percentiles(share)) for share in (0.5, 0.95, 0.99))
         low, high = one.interval(0.95)

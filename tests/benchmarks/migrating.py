@@ -117,9 +117,7 @@ def _sessions(stack: Stack, resident: Resident) -> Iterator[Watch]:
             thread.join()
 
 
-def _go_round(
-    stack: Stack, tenant: str, name: str, sql: str, about: str, watch: Watch, stop: threading.Event
-) -> None:
+def _go_round(stack: Stack, tenant: str, name: str, sql: str, about: str, watch: Watch, stop: threading.Event) -> None:
     """One session of the server's role: transaction after transaction, each timed."""
     with closing(psycopg2.connect(stack.env["DATABASE_URL"])) as connection:
         while not stop.wait(0.002):

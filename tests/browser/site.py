@@ -35,13 +35,13 @@ class Site(Ground):
     """An installation whose pages are meant: it knows its own address."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder, worker_app="tests.chaos.brief")  # a training takes seconds
         self.people: dict[str, Someone] = {}
         self._states: dict[str, object] = {}
 
     def extra_env(self) -> dict[str, str]:
         limits = {f"RATE_LIMIT_{name}": "10000/100000" for name in ("KEY", "TENANT", "ADDRESS", "FAILURES")}
-        return {"PUBLIC_URL": self.url, "BACKBONE_DIR": str(ROOT / ".local" / "backbones"), **limits}
+        return {"PUBLIC_URL": self.url, **limits}
 
     def _make_tenants(self, count: int) -> list[TenantKey]:
         command = [sys.executable, "-m", "tests.browser.people"]

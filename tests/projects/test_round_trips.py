@@ -66,7 +66,7 @@ def said_of(manifest: Manifest, *, digits: int | None = None) -> list[Any]:
         facts = (image.filename, image.sha256, image.type, image.width, image.height, image.split, group)
         return (*facts, json.dumps(image.metadata, sort_keys=True), boxes)
 
-    return [names, sorted(said(image) for image in manifest.images)]
+    return [names, *(json.dumps(line) for line in sorted(said(image) for image in manifest.images))]
 
 
 def book_of(person: Person, project: str) -> list[tuple[str, ...]]:

@@ -10,12 +10,12 @@ from tenants.templatetags.pages import lasting
 from training.models import Run
 
 _BADGES = {
-    Job.State.PENDING: ("Waiting", "badge-ghost"),
-    Job.State.DISPATCHED: ("Starting", "badge-info"),
-    Job.State.RUNNING: ("Learning", "badge-primary"),
-    Job.State.SUCCEEDED: ("Done", "badge-success"),
-    Job.State.FAILED: ("Failed", "badge-error"),
-    Job.State.CANCELED: ("Canceled", "badge-neutral"),
+    Job.State.PENDING: "Waiting",
+    Job.State.DISPATCHED: "Starting",
+    Job.State.RUNNING: "Learning",
+    Job.State.SUCCEEDED: "Done",
+    Job.State.FAILED: "Failed",
+    Job.State.CANCELED: "Canceled",
 }
 
 
@@ -25,7 +25,6 @@ class Told:
 
     state: str
     badge: str
-    css: str
     active: bool
     stopping: bool
     # 0 to 100; None before it began.
@@ -46,15 +45,13 @@ def told(run: Run, *, queue: bool = False) -> Told:
     """`run` is one of `training.domain.queries`. With `queue` its place is asked for, while it waits."""
     job, model_id = run.job, run.model_id  # type: ignore[attr-defined]  # annotated by training.domain.queries
     state = Job.State(Job.State.SUCCEEDED if model_id else job.state)
-    badge, css = _BADGES[state]
     active = state in Job.ACTIVE
     stopping = active and job.cancel_requested_at is not None
     percent = _percent(job.progress) if state == Job.State.RUNNING else None
     began, ended = job.started_at, job.finished_at
     return Told(
         state=state.value,
-        badge="Stopping" if stopping else badge,
-        css=css,
+        badge="Stopping" if stopping else _BADGES[state],
         active=active,
         stopping=stopping,
         percent=percent,

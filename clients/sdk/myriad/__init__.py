@@ -30,7 +30,9 @@ from myriad.errors import (
 )
 from myriad.resources.annotations import Annotation, Box
 from myriad.resources.classes import DefectClass
+from myriad.resources.exports import Export
 from myriad.resources.images import Image
+from myriad.resources.imports import CheckReport, CommitResult, Finding, Import, ImportedFile
 from myriad.resources.jobs import Job, Problem, Progress
 from myriad.resources.keys import Key, NewKey
 from myriad.resources.members import Accepted, Invitation, Member, NewInvitation
@@ -68,26 +70,32 @@ __all__ = [
     "AnnotationResult",
     "AuditEvent",
     "Box",
+    "CheckReport",
     "ClassScores",
     "Client",
     "CocoAnnotations",
     "CocoBox",
     "CocoImage",
+    "CommitResult",
     "Comparison",
     "Conflict",
     "DefectClass",
     "Difference",
     "Evaluation",
+    "Export",
     "ExportedModel",
     "Facts",
     "FieldError",
     "FileResult",
+    "Finding",
     "Found",
     "IdempotencyMismatch",
     "Image",
     "ImageResult",
+    "Import",
     "ImportProgress",
     "ImportReport",
+    "ImportedFile",
     "IngestProgress",
     "IngestReport",
     "Interval",

@@ -10,7 +10,9 @@ from typing import Self
 from myriad.errors import ValidationFailed
 from myriad.resources.annotations import Annotations
 from myriad.resources.classes import Classes
+from myriad.resources.exports import Exports
 from myriad.resources.images import Images
+from myriad.resources.imports import Imports
 from myriad.resources.jobs import Jobs
 from myriad.resources.keys import Keys
 from myriad.resources.members import Invitations, Members
@@ -60,6 +62,8 @@ class Client:
         self.images = Images(self._transport, self.jobs, pause)
         self.annotations = Annotations(self._transport, self.images, self.classes)
         self.snapshots = Snapshots(self._transport, self.jobs)
+        self.exports = Exports(self._transport, self.jobs)
+        self.imports = Imports(self._transport, self.jobs)
         self.runs = Runs(self._transport, pause)
         self.models = Models(self._transport, self.jobs)
         self.keys = Keys(self._transport)

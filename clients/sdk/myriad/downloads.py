@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,6 +14,9 @@ from myriad.errors import MyriadError, Unavailable, UnexpectedAnswer, Validation
 from myriad.transport import USER_AGENT, Transport, unreachable
 
 _CHUNK = 256 * 1024  # bytes
+
+# Is told how many bytes have come, or gone.
+OnBytes = Callable[[int], object]
 
 
 def read_file(transport: Transport, path: str) -> bytes:
@@ -26,7 +29,14 @@ def read_file(transport: Transport, path: str) -> bytes:
     return transport.persist(once, f"download of {path}")
 
 
-def save_file(transport: Transport, path: str, target: str | os.PathLike[str], *, sha256: str = "") -> Path:
+def save_file(
+    transport: Transport,
+    path: str,
+    target: str | os.PathLike[str],
+    *,
+    sha256: str = "",
+    on_bytes: OnBytes | None = None,
+) -> Path:
     """Save the file that the server's redirect at `path` leads to as `target`, whole or not at all.
 
     Folders on the way are made and a file of that name is replaced. `sha256` (hex), where it is known, must be that
@@ -36,7 +46,7 @@ def save_file(transport: Transport, path: str, target: str | os.PathLike[str], *
     partial = final.with_name(f".{final.name}.{os.getpid()}.part")
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        transport.persist(lambda: _save_once(transport, path, partial, sha256), f"download of {path}")
+        transport.persist(lambda: _save_once(transport, path, partial, sha256, on_bytes), f"download of {path}")
         partial.replace(final)
     except OSError as error:
         raise _unwritable(final, error) from None
@@ -57,12 +67,15 @@ def write_file(target: str | os.PathLike[str], data: bytes) -> Path:
     return final
 
 
-def _save_once(transport: Transport, path: str, partial: Path, sha256: str) -> None:
-    digest = hashlib.sha256()
+def _save_once(transport: Transport, path: str, partial: Path, sha256: str, on_bytes: OnBytes | None) -> None:
+    digest, come = hashlib.sha256(), 0
     with _opened(transport, path) as response, partial.open("wb") as file:
         for chunk in response.iter_bytes(_CHUNK):
             digest.update(chunk)
             file.write(chunk)
+            come += len(chunk)
+            if on_bytes is not None:
+                on_bytes(come)
     if sha256 and digest.hexdigest() != sha256:
         raise Unavailable(
             "What arrived is not the file that the service keeps: its SHA-256 differs.",

@@ -41,7 +41,8 @@ LIES = {
     "entry": _set("entry", to=-1), "entry text": _set("entry", to="1"), "bool": _set("entry", to=True),
     "sha": _set("sha256", to="A" * 64), "no sha": _set("sha256", to=""), "size": _set("size", to=2**40),
     "no size": _set("size", to=0), "path": _set("path", to="x" * 1001), "nul": _set("path", to="a\x00"),
-    "names": _set("filenames", to=[]), "name": _set("filenames", to=["x" * 256]), "split": _set("about", "split", to="ALL"),
+    "names": _set("filenames", to=[]), "name": _set("filenames", to=["x" * 256]),
+    "split": _set("about", "split", to="ALL"),
     "metadata": _set("about", "metadata", to={"a": {}}), "label": _set("labels", "boxes", 0, "label", to=2),
     "nan": _set("labels", "boxes", 0, "x", to=float("nan")), "far": _set("labels", "boxes", 0, "x", to=1e300),
     "flat": _set("labels", "boxes", 0, "width", to=0), "count": _set("labels", "box_count", to=0),
@@ -65,7 +66,7 @@ SUMMARY_LIES = {
     "format": _set("format", to="TIFF"), "twice": _set("classes", 1, "name", to="dent"),
     "class": _set("classes", 0, "name", to="x" * 101), "kind": _set("problems", to={"made_up": {}}),
     "count": _set("problems", "unreadable_image", "count", to=-1),
-    "references": _set("problems", "unreadable_image", "references", to=[{"file": "", "where": "", "detail": ""}] * 101),
+    "references": _set("problems", "unreadable_image", "references", to=[dict.fromkeys(("file", "where"), "")] * 101),
     "images": _set("images", to=None),
 }  # fmt: skip
 

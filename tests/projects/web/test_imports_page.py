@@ -54,8 +54,7 @@ def test_an_empty_list_shows_how_to_lay_an_archive_out(alice: Person, project: s
     for words in ("annotations.json", "JPEGImages/", "data.yaml", "Drop a zip here"):
         assert words in told
     assert '<details class="panel mt-5" open>' in answer.content.decode()
-    viewer = text_of(alice.web.get(alice.page(f"projects/{project}/imports")))
-    assert "Your role looks at imports" not in viewer
+    assert "Your role looks at imports" not in told
 
 
 def test_a_viewer_sees_imports_and_no_way_to_start_one(cast: Cast, project: str) -> None:
@@ -63,7 +62,7 @@ def test_a_viewer_sees_imports_and_no_way_to_start_one(cast: Cast, project: str)
     answer = cast.vera.web.get(cast.vera.page(f"projects/{project}/imports"))
     assert "Your role looks at imports" in text_of(answer)
     assert 'id="importer"' not in answer.content.decode()
-    assert "parts.zip" in text_of(answer)
+    assert import_id in answer.content.decode()
     assert "Discard" not in page(cast.vera, import_id)
     for verb in ("check", "commit", "cancel", "discard"):
         assert do(cast.vera, import_id, verb, unknown_classes="SKIP").status_code == 403
@@ -138,7 +137,7 @@ def test_importing_makes_classes_and_ends_with_what_was_not_taken(alice: Person,
     assert results.status_code == 302
     assert alice.tenant.id.hex in results["Location"].replace("-", "")
     listed = text_of(alice.web.get(alice.page(f"projects/{project}/imports")))
-    assert "1 labelled, 1 box , 2 not taken" in listed
+    assert "1 labelled, 1 box, 2 not taken" in listed
     again = do(alice, import_id, "commit", unknown_classes="CREATE")
     assert again.status_code == 409
     assert "was committed" in text_of(again)
@@ -184,7 +183,7 @@ def test_discarding_leads_back_and_leaves_nothing(alice: Person, project: str, h
     assert answer.redirect_chain[0][0] == alice.page(f"projects/{project}/imports")
     assert "parts.zip is discarded" in text_of(answer)
     assert page(alice, import_id, status=404)
-    assert "parts.zip" not in text_of(client.get(alice.page(f"projects/{project}/imports")))
+    assert import_id not in client.get(alice.page(f"projects/{project}/imports")).content.decode()
 
 
 def test_an_archive_that_is_none_says_why_and_can_be_checked_again(alice: Person, project: str, hand: Hand) -> None:

@@ -96,7 +96,7 @@ def test_a_refused_class_stands_in_its_form_again(alice: Person, project: str) -
         refused = post(alice, f"projects/{project}/classes", **{"definition": "typed", "rule": "", **form})
         assert refused.status_code in (400, 409)
         page = refused.content.decode()
-        assert page.index("data-reopen") < page.index("typed") < page.index(f"class-{dent}-form")
+        assert page.index("data-reopen") < page.index("typed") < page.index(f'id="class-{dent}-form"')
     with tenant_scope(alice.tenant.id):
         assert DefectClass.objects.count() == 1
 

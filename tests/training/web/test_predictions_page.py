@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from projects.models import Image
 from tenants.scope import tenant_scope
@@ -22,12 +23,13 @@ from training.models import Evaluation
 Queries = Callable[[], AbstractContextManager[list[str]]]
 # Of the classes dent and scratch, as the labels of `works.label()` are.
 DENT, SCRATCH = [1.0, 2.0, 10.0, 8.0], [20.0, 12.0, 8.5, 9.25]
+NOISE = [[0, 0.14, 30, 20, 5, 5], [1, 0.13, 1, 25, 5, 5], [0, 0.12, 40, 20, 5, 5]]
 # What the model says of four images: all right; one missed; one taken for the other; a false alarm that is surest.
 SAID = [
     [[0, 0.9, *DENT], [1, 0.8, *SCRATCH]],
     [[0, 0.9, *DENT]],
     [[0, 0.9, *DENT], [0, 0.7, *SCRATCH]],
-    [[0, 0.95, 30, 0, 5, 5], [0, 0.9, *DENT], [1, 0.1, *SCRATCH]],
+    [[0, 0.95, 30, 0, 5, 5], [0, 0.9, *DENT], *NOISE, [1, 0.1, *SCRATCH]],
 ]
 
 
@@ -135,17 +137,19 @@ def test_an_image_that_was_deleted_since_is_told_and_not_shown(works: Works, ima
 def test_the_page_asks_as_many_queries_for_three_images_as_for_one(
     works: Works, images: list[str], model: str, queries: Queries
 ) -> None:
+    browser, address = works.person.web, works.person.page(f"models/{model}/predictions")
+
     def asked() -> list[str]:
         with queries() as sql:
-            page_of(works, model)
+            assert browser.get(address).status_code == 200
         return [line for line in sql if "set_config" not in line and line not in ("BEGIN", "COMMIT")]
 
     says(works, model, images[:1], SAID[:1])
     at_one = asked()
     says(works, model, images[:3], SAID[:3])
     at_three = asked()
-    # Session, user, seat, member, tenant; model, its evaluations, project; the images.
-    assert (len(at_one), len(at_three)) == (9, 9)
+    # Session, user, seat, member with tenant; model, its evaluations, project; the images.
+    assert (len(at_one), len(at_three)) == (8, 8)
 
 
 def test_an_image_asks_what_was_predicted_of_it(works: Works, images: list[str], model: str) -> None:
@@ -157,12 +161,10 @@ def test_an_image_asks_what_was_predicted_of_it(works: Works, images: list[str],
     dent, scratch = works.shown(f"models/{model}")["classes"]
     answer = told(images[3])
     assert (answer["judged"], answer["number"], answer["method"], answer["score"]) == (True, 1, "OUT_OF_FOLD", 0.15)
-    assert [(one["class"], one["name"], one["score"]) for one in answer["predictions"]] == [
-        (dent["id"], "dent", 0.95),
-        (dent["id"], "dent", 0.9),
-        (scratch["id"], "scratch", 0.1),
-    ]
-    assert answer["predictions"][2]["bbox"] == SCRATCH
+    found = [(one["class"], one["name"], one["score"]) for one in answer["predictions"]]
+    assert found[:2] == [(dent["id"], "dent", 0.95), (dent["id"], "dent", 0.9)]
+    assert found[-1] == (scratch["id"], "scratch", 0.1)
+    assert answer["predictions"][-1]["bbox"] == SCRATCH
     (later,) = works.label(count=1, name="later")
     assert (told(later)["judged"], told(later)["predictions"]) == (False, [])
 
@@ -178,9 +180,8 @@ def test_only_ones_own_models_and_images_of_their_project(
     other = Works(works.person, project_of(works.person, "Lids"), works.hand, works.computer)
     (strange,) = other.label(count=1)
     assert vera.web.get(vera.page(f"api/models/{model}/images/{strange}")).status_code == 404
-    vera.web.logout()
-    assert vera.web.get(vera.page(f"models/{model}/predictions")).status_code == 302
-    assert vera.web.get(vera.page(f"api/models/{model}/images/{images[0]}")).status_code == 401
+    assert Client().get(vera.page(f"models/{model}/predictions")).status_code == 302
+    assert Client().get(vera.page(f"api/models/{model}/images/{images[0]}")).status_code == 401
 
 
 def test_files_that_are_damaged_or_too_large_are_refused_with_a_remedy(

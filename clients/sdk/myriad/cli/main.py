@@ -12,6 +12,7 @@ import click
 from myriad.cli.access import invitation, key, member, whoami
 from myriad.cli.annotations import annotation
 from myriad.cli.commands import Noun
+from myriad.cli.datasets import dataset
 from myriad.cli.images import image
 from myriad.cli.jobs import job
 from myriad.cli.models import model
@@ -35,7 +36,7 @@ def root() -> None:
 
 # `upload` is a verb of `image` in a module of its own.
 image.add_command(upload_images)
-_BUILT = (project, defect_class, image, annotation, snapshot, training, model)
+_BUILT = (project, defect_class, image, annotation, dataset, snapshot, training, model)
 _AROUND = (job, key, member, invitation, whoami)
 for command in (*_BUILT, *_AROUND):
     root.add_command(command)

@@ -88,6 +88,15 @@ def upload_line(progress: UploadProgress, seconds: float) -> str:
     return "  ".join(parts)
 
 
+def transfer_line(what: str, done: int, total: int, seconds: float) -> str:
+    """Write how far one file's bytes are; `seconds` is how long it has gone on."""
+    rate = done / seconds if seconds > 0 else 0.0
+    parts = [f"{what} {_bar(done, total)}", f"{done / 1e6:.1f}/{total / 1e6:.1f} MB", f"{rate / 1e6:.1f} MB/s"]
+    if rate > 0 and done < total:
+        parts.append(f"{_clock_time((total - done) / rate)} left")
+    return "  ".join(parts)
+
+
 def ingest_line(progress: IngestProgress) -> str:
     parts = [
         f"Ingesting {_bar(progress.done, progress.total)}",

@@ -10,7 +10,7 @@ import click
 
 from myriad.cli.commands import Noun, limit_option, number_option, project_option, with_session
 from myriad.cli.outcome import ExitCode
-from myriad.cli.progress import Meter, job_line
+from myriad.cli.progress import Meter, job_line, transfer_line
 from myriad.cli.session import Column, Session
 from myriad.resources.snapshots import Difference, ImageDifference, Snapshot
 
@@ -110,15 +110,52 @@ def diff_snapshots(session: Session, before: str, after: str, project: str | Non
 @number_option
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--manifest", is_flag=True, help="The manifest itself, instead of a COCO file.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["coco", "voc", "yolo"], case_sensitive=False),
+    help="A zip with the images, in this format.",
+)
 @with_session
-def export_snapshot(session: Session, *, given: str, project: str | None, output: Path, manifest: bool) -> None:
-    """Save a snapshot as a COCO file, whose hash is checked."""
+def export_snapshot(
+    session: Session, *, given: str, project: str | None, output: Path, manifest: bool, form: str | None
+) -> None:
+    """Save a snapshot: its boxes as a COCO file or, with --format, images and boxes as a zip. Hashes are checked.
+
+    A zip is made by a job, which is waited for; exit code 4 if that fails.
+    """
+    if manifest and form:
+        raise click.UsageError("--manifest and --format exclude each other.")
     found = _find(session, given, project)
+    if form:
+        _export_zip(session, found, form, output)
+        return
     snapshots = session.client.snapshots
     path = snapshots.export_manifest(found, output) if manifest else snapshots.export_coco(found, output)
     sha256 = found.manifest_sha256 if manifest else found.coco_sha256
     text = f"Snapshot {found.number}, {found.image_count:,} images, {found.box_count:,} boxes: {path}"
     session.saved({"snapshot": found.id, "path": str(path), "sha256": sha256}, text, str(path))
+
+
+def _export_zip(session: Session, found: Snapshot, form: str, output: Path) -> None:
+    exports = session.client.exports
+    with Meter.of(session) as meter:
+        export = exports.create(found.id, format=form)
+        export = exports.wait(export, on_progress=lambda job: meter.show(job_line(job)))
+    with Meter.of(session) as meter:
+        path = exports.save(
+            export,
+            output,
+            on_bytes=lambda done: meter.show(transfer_line("Fetching", done, export.size, meter.seconds)),
+        )
+    if export.missing_count:
+        session.note(f"{export.missing_count:,} images were deleted since the snapshot was made, and are left out.")
+    document: dict[str, Any] = {"snapshot": found.id, "export": export.id, "format": export.format, "path": str(path)}
+    document |= {"sha256": export.sha256, "images": export.image_count, "missing": export.missing_count}
+    text = (
+        f"Snapshot {found.number} as {export.format}, {export.image_count:,} images, {export.size / 1e6:.1f} MB: {path}"
+    )
+    session.saved(document, text, str(path))
 
 
 def _find(session: Session, given: str, project: str | None) -> Snapshot:

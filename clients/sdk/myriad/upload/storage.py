@@ -60,7 +60,11 @@ class Storage:
     connection than on the request.
     """
 
-    def __init__(self, *, retry: Retry, timeout: float, stop: Stop) -> None:
+    def __init__(
+        self, *, retry: Retry, timeout: float, stop: Stop, on_bytes: Callable[[int], object] | None = None
+    ) -> None:
+        """`on_bytes` is told how many bytes of a file have gone; of use where one file is sent at a time."""
+        self._on_bytes = on_bytes
         self._retry = retry
         self._stop = stop
         self._timeout = httpx.Timeout(timeout, connect=min(10.0, timeout))
@@ -109,6 +113,7 @@ class Storage:
     def _slice(self, file: LocalFile, offset: int, size: int) -> Iterator[bytes]:
         with file.path.open("rb", buffering=0) as stream:
             stream.seek(offset)
+            gone = 0
             while size:
                 self._stop.check()
                 chunk = stream.read(min(size, _CHUNK))
@@ -116,6 +121,9 @@ class Storage:
                     raise FileChanged
                 size -= len(chunk)
                 yield chunk
+                gone += len(chunk)
+                if self._on_bytes is not None:
+                    self._on_bytes(gone)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: Body, file: LocalFile) -> None:
         attempt = 0

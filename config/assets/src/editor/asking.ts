@@ -38,7 +38,7 @@ export async function ask<Body>(path: string, options: { method?: string; body?:
   return { body: (await response.json()) as Body, etag: response.headers.get("ETag") ?? "" };
 }
 
-async function refusal(response: Response): Promise<Refused> {
+export async function refusal(response: Response): Promise<Refused> {
   if (response.status === 401)
     return new Refused(401, "signed_out", "You are signed out.", "Sign in in another tab, come back, and try again: nothing here is lost.");
   const told: Record<string, unknown> = await response.json().catch(() => ({}));
