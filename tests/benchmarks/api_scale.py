@@ -24,7 +24,7 @@ from tests.benchmarks.load import drive
 from tests.benchmarks.main_requests import MAIN, Make, drawn, register
 from tests.benchmarks.migrating import Added, add_columns
 from tests.benchmarks.population import analyze, populate
-from tests.benchmarks.stack import running_stack
+from tests.benchmarks.stack import Stack, running_stack
 
 FEW, PROJECTS = 10, 25
 THREADS, ROUNDS = 4, 3
@@ -35,7 +35,7 @@ WANTED_RATES = {"list_per_s": 150, "create_per_s": 120, "register_rows_per_s": 5
 
 
 def rates(side: Side) -> dict[str, float]:
-    """Requests a second, or rows, with all that a request costs: key, limits, scope, quota, audit. Medians of rounds."""
+    """Requests or rows a second, medians of rounds, with all that a request costs (key, limits, scope, audit)."""
     whole = functools.partial(register, files=REGISTER_ROWS)
     one: dict[str, tuple[Make, int, int, int]] = {
         # what is sent, how often, from how many threads, and rows of each
@@ -54,36 +54,41 @@ def rates(side: Side) -> dict[str, float]:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as running:
-        sides = []
-        for count in (FEW, options.tenants):
-            stack = running.enter_context(running_stack())
-            began = time.perf_counter()
-            url = stack.env["DATABASE_MAINT_URL"]
-            residents = populate(url, first=1, last=count, images=options.images, projects=PROJECTS)
-            analyze(stack.env["DATABASE_OWNER_URL"])
-            seconds = time.perf_counter() - began
-            print(f"{count} tenants × {options.images} images loaded in {seconds:.0f} s", flush=True)
-            side = Side(stack, residents)
-            prove(side)
-            sides.append(side)
-        few, many = sides
-        print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-        compared = compare(few, many, requests=options.requests)
+        many = loaded(running.enter_context(running_stack()), tenants=options.tenants, images=options.images)
+        with running_stack() as beside:
+            few = loaded(beside, tenants=FEW, images=options.images)
+            tell_load()
+            compared = compare(few, many, requests=options.requests)
         report_latency(compared, many=options.tenants)
-        found = {
-            "compared": compared,
-            "rates": rates(many),
-            "added": add_columns(many.stack, many.residents[0]),
-            "peer": label_studio.rates(options.label_studio, many.stack) if options.label_studio else None,
-        }
-        print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        found: dict[str, Any] = {"compared": compared, "rates": rates(many), "peer": None}
+        if options.label_studio:
+            found["peer"] = label_studio.rates(options.label_studio, many.stack)
+        report_rates(found["rates"], found["peer"])
+        found["added"] = add_columns(many.stack, many.residents[0])
+        report_added(found["added"])
+        tell_load()
         return found
 
 
+def loaded(stack: Stack, *, tenants: int, images: int) -> Side:
+    """The stack with so many tenants, each kind of request proven there."""
+    began = time.perf_counter()
+    residents = populate(stack.env["DATABASE_MAINT_URL"], first=1, last=tenants, images=images, projects=PROJECTS)
+    analyze(stack.env["DATABASE_OWNER_URL"])
+    print(f"{tenants} tenants × {images} images loaded in {time.perf_counter() - began:.0f} s", flush=True)
+    side = Side(stack, residents)
+    prove(side)
+    return side
+
+
+def tell_load() -> None:
+    """On an idle machine the first is about 1: it is this benchmark's own."""
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+
+
 def report_latency(compared: dict[str, Compared], *, many: int) -> None:
-    print(
-        f"{'ms (each pair: ' + str(FEW) + ', ' + str(many) + ' tenants)':36}{'p50':>15}{'p95':>15}{'p99':>15}   p95 ratio"
-    )
+    title = f"ms (each pair: {FEW}, {many} tenants)"
+    print(f"{title:36}{'p50':>15}{'p95':>15}{'p99':>15}   p95 ratio")
     for name, one in compared.items():
         cells = "".join("{:>8.1f}{:>7.1f}".format(*one.percentiles(share)) for share in (0.5, 0.95, 0.99))
         low, high = one.interval(0.95)
@@ -93,7 +98,7 @@ def report_latency(compared: dict[str, Compared], *, many: int) -> None:
 def report_rates(found: dict[str, float], peer: dict[str, float] | None) -> None:
     for name, rate in found.items():
         beside = f"; Label Studio {peer[name]:.0f}, we {rate / peer[name]:.1f} times that" if peer else ""
-        print(f"{name}: {rate:.0f} (want ≥ {WANTED_RATES[name]}){beside}")
+        print(f"{name}: {rate:.0f} (want ≥ {WANTED_RATES[name]}){beside}", flush=True)
 
 
 def report_added(added: dict[str, Added]) -> None:
@@ -149,8 +154,6 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found = measure(options)
-    report_rates(found["rates"], found["peer"])
-    report_added(found["added"])
     answer = verdict(found, tenants=options.tenants)
     well = (
         answer["ratio"] <= WANT_RATIO

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,14 +27,15 @@ from tests.benchmarks.stack import Stack
 TASKS, IMPORT_ROWS = 100, 5000
 LISTS, CREATES, IMPORTS, ROUNDS, THREADS = 60, 60, 2, 3, 4
 START_SECONDS, INIT_SECONDS = 120, 300
-_USER, _PASSWORD, _TOKEN = "bench@example.com", "not-a-secret-of-anything", "b" * 40  # noqa: S105 - of a throwaway stack
+_USER, _PASSWORD, _TOKEN = "bench@example.com", "not-a-secret-of-anything", "b" * 40
+_WHERE = "import importlib.util as u; print(u.find_spec('label_studio').submodule_search_locations[0])"
 _CONFIG = """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">
 <Label value="dent"/><Label value="scratch"/></RectangleLabels></View>"""
 
 
 def rates(venv: Path, stack: Stack) -> dict[str, float]:
     """Lists of 20 tasks, new projects and imported tasks a second, under the names that ours have."""
-    with tempfile.TemporaryDirectory(prefix="label-studio-") as name, _running(venv, stack, Path(name)) as url:
+    with tempfile.TemporaryDirectory(prefix="label-studio-") as folder, _running(venv, stack, Path(folder)) as url:
         project = _made(url)
         drive(url, requests=[_import(project, TASKS)], threads=1)
         work: dict[str, tuple[Callable[[], Request], int, int, int]] = {
@@ -80,19 +81,15 @@ def _made(url: str) -> int:
 @contextmanager
 def _running(venv: Path, stack: Stack, folder: Path) -> Iterator[str]:
     """Its address, while it runs; with a fresh database, a user, and that one's token."""
-    python, env = venv / "bin" / "python", _environment(stack, folder)
-    init = [venv / "bin" / "label-studio", "init", "--no-browser", "--username", _USER, "--password", _PASSWORD]
+    python, env = str(venv / "bin" / "python"), _environment(stack, folder)
+    init = [str(venv / "bin" / "label-studio"), "init", "--no-browser", "--username", _USER, "--password", _PASSWORD]
     init += ["--user-token", _TOKEN, "--enable-legacy-api-token", "bench"]
-    where = [
-        python,
-        "-c",
-        "import importlib.util as u; print(u.find_spec('label_studio').submodule_search_locations[0])",
-    ]
+    conf = str(ROOT / "deploy" / "local" / "gunicorn_conf.py")
     port = Ports(folder / "ports").choose("label-studio")
     with (folder / "log").open("wb") as log:
         subprocess.run(init, env=env, stdout=log, stderr=log, check=True, timeout=INIT_SECONDS)
-        inside = subprocess.run(where, env=env, check=True, capture_output=True, text=True).stdout.strip()
-        serve = [python, "-m", "gunicorn", "-c", ROOT / "deploy/local/gunicorn_conf.py", "--pythonpath", inside]
+        inside = subprocess.check_output([python, "-c", _WHERE], env=env, text=True).strip()
+        serve = [python, "-m", "gunicorn", "-c", conf, "--pythonpath", inside]
         serve += ["--bind", f"{HOST}:{port}", "label_studio.core.wsgi"]
         server = subprocess.Popen(serve, env=env, stdout=log, stderr=log)
         try:

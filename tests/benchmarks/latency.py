@@ -85,8 +85,8 @@ def compare(few: Side, many: Side, *, requests: int) -> dict[str, Compared]:
         for name in chance.sample(sorted(MAIN), len(MAIN)):
             measured = _pairs((few, many), MAIN[name], chance)
             if turn >= 0:
-                for kept, seconds in zip(took[name], measured, strict=True):
-                    kept += seconds
+                for side, seconds in zip(took[name], measured, strict=True):
+                    side.extend(seconds)
     return {name: Compared(*(1000 * np.array(side) for side in sides)) for name, sides in took.items()}
 
 

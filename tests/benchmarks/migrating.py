@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psycopg2
 
@@ -49,18 +49,6 @@ _READ = "SELECT * FROM projects_image WHERE tenant_id = %s AND project_id = %s A
 _WRITE = "UPDATE projects_image SET split_pinned = split_pinned WHERE tenant_id = %s AND id = %s"
 
 
-@dataclass
-class Watch:
-    """The longest turn of each session so far, in seconds; cleared by who asks for the next."""
-
-    longest: dict[str, float] = field(default_factory=dict)
-
-    def take(self) -> float:
-        """The longest of all turns that ended since it was asked last."""
-        taken, self.longest = self.longest, {}
-        return max(taken.values(), default=0.0)
-
-
 @dataclass(frozen=True)
 class Added:
     """Seconds to add a column, to take it away, and of the longest turn of another session, then and before."""
@@ -74,17 +62,18 @@ class Added:
 def add_columns(stack: Stack, resident: Resident) -> dict[str, Added]:
     """Adds and takes away a nullable column, then one with a default."""
     added = {}
-    with _adder(stack) as adder, _sessions(stack, resident) as watch:
-        assert adder.stdin is not None and adder.stdout is not None  # pipes, see _adder
+    with _adder(stack) as adder, _sessions(stack, resident) as sessions:
+        assert adder.stdin is not None  # both are pipes, see _adder
+        assert adder.stdout is not None
         for name in ("nullable", "default"):
-            watch.take()
+            _longest(sessions)
             time.sleep(QUIET_SECONDS)
-            before = watch.take()
+            before = _longest(sessions)
             adder.stdin.write(f"{name}\n")
             adder.stdin.flush()
             add, drop = json.loads(adder.stdout.readline() or "[]")
             time.sleep(0.2)  # whoever waited ends their turn
-            added[name] = Added(add, drop, longest_wait=watch.take(), longest_before=before)
+            added[name] = Added(add, drop, longest_wait=_longest(sessions), longest_before=before)
     return added
 
 
@@ -99,30 +88,55 @@ def _adder(stack: Stack) -> "Iterator[subprocess.Popen[str]]":
         yield process
 
 
+# As threads are: each is itself alone.
+@dataclass(eq=False)
+class _Session(threading.Thread):
+    """One session of the server's role, in transactions of a tenant's scope, one after another, each timed."""
+
+    url: str
+    tenant: str
+    sql: str
+    about: str
+    longest: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        with closing(psycopg2.connect(self.url)) as connection:
+            while not self._stop_asked.wait(0.002):
+                began = time.perf_counter()
+                with connection, connection.cursor() as cursor:
+                    cursor.execute("SELECT set_config('app.tenant_id', %s, true)", [self.tenant])
+                    cursor.execute(self.sql, [self.tenant, self.about])
+                self.longest = max(self.longest, time.perf_counter() - began)
+
+    def take(self) -> float:
+        """Seconds of the longest turn that ended since this was asked last."""
+        taken, self.longest = self.longest, 0.0
+        return taken
+
+    def stop(self) -> None:
+        self._stop_asked.set()
+        self.join()
+
+
 @contextmanager
-def _sessions(stack: Stack, resident: Resident) -> Iterator[Watch]:
-    watch, stop = Watch(), threading.Event()
-    statements = {"reader": (_READ, resident.project), "writer": (_WRITE, resident.labelled[0])}
-    threads = [
-        threading.Thread(target=_go_round, args=(stack, resident.tenant, name, *statement, watch, stop))
-        for name, statement in statements.items()
+def _sessions(stack: Stack, resident: Resident) -> Iterator[list[_Session]]:
+    url = stack.env["DATABASE_URL"]
+    sessions = [
+        _Session(url, resident.tenant, sql, about)
+        for sql, about in ((_READ, resident.project), (_WRITE, resident.labelled[0]))
     ]
-    for thread in threads:
-        thread.start()
+    for session in sessions:
+        session.start()
     try:
-        yield watch
+        yield sessions
     finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+        for session in sessions:
+            session.stop()
 
 
-def _go_round(stack: Stack, tenant: str, name: str, sql: str, about: str, watch: Watch, stop: threading.Event) -> None:
-    """One session of the server's role: transaction after transaction, each timed."""
-    with closing(psycopg2.connect(stack.env["DATABASE_URL"])) as connection:
-        while not stop.wait(0.002):
-            began = time.perf_counter()
-            with connection, connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('app.tenant_id', %s, true)", [tenant])
-                cursor.execute(sql, [tenant, about])
-            watch.longest[name] = max(watch.longest.get(name, 0.0), time.perf_counter() - began)
+def _longest(sessions: list[_Session]) -> float:
+    return max(session.take() for session in sessions)

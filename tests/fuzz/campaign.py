@@ -18,7 +18,7 @@ CHECKS = (
     *("use_after_free", "ensure_resource_availability", "no_foreign_data"),
 )
 # Beyond its budget a campaign finishes what it has begun, and shrinks what it found.
-GRACE_SECONDS = 120
+GRACE_SECONDS = 300
 
 
 @dataclass(frozen=True)

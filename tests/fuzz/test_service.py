@@ -14,7 +14,7 @@ ACCEPTED = 0.6
 EXAMPLES = 3
 
 
-@pytest.mark.timeout(240 + 2 * (budget.seconds() and budget.seconds() + campaign.GRACE_SECONDS))
+@pytest.mark.timeout(900 + 2 * (budget.seconds() and budget.seconds() + campaign.GRACE_SECONDS))
 def test_both_keys_find_nothing(world: World, url: str) -> None:
     """One after the other, so that what one tenant's requests do to the other's rows shows."""
     for asker, others in ((askers.charlie, world.acme), (askers.alice, world.bolt)):

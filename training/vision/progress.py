@@ -50,8 +50,9 @@ class ProgressBoard:
             number = 1 + list(self._reached).index(leading)
             what = "Training the model" if number == 1 else f"Training fold {number - 1} of {len(self._reached) - 1}"
             # Reported under the lock: reports arrive in order.
-            # The folds' losses would make one curve of four.
-            shown = self._losses.get(leading, {}) if number == 1 else {}
+            # The folds' losses would make one curve of four, and those of a training that has ended a line without end.
+            learns = number == 1 and (training == leading or self._reached[leading] < self._steps)
+            shown = self._losses.get(leading, {}) if learns else {}
             self._report(done, f"{what}: step {self._reached[leading]} of {self._steps}", shown)
 
     def note_judging(self) -> None:

@@ -26,58 +26,50 @@ def encrypted() -> bytes:
     return patched(GOOD, directory=mark)
 
 
-def says_it_is_huge(size: int = 21 * 1024**3) -> bytes:
-    """One small entry that claims to unpack to `size` bytes, in zip64."""
-    name, data = b"images/a.png", photo("a")
-    packed = zlib.compress(data)[2:-4]
-    extra = struct.pack("<2H2Q", 1, 16, size, len(packed))
-    local = struct.pack("<4s5H3L2H", b"PK\x03\x04", 45, 0, 8, 0, 0, zlib.crc32(data), 0xFFFFFFFF, 0xFFFFFFFF, 12, 20)
-    record = struct.pack(
-        "<4s6H3L5H2L", b"PK\x01\x02", 45, 45, 0, 8, 0, 0, zlib.crc32(data), 0xFFFFFFFF, 0xFFFFFFFF, 12, 20, 0, 0, 0, 0, 0
-    )  # fmt: skip
-    body = local + name + extra + packed
-    directory = record + name + extra
-    return body + directory + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(directory), len(body), 0)
+def by_hand(*entries: tuple[str, bytes, int, int]) -> bytes:
+    """A zip of deflated entries: name, packed bytes, and the check sum and size they are said to have."""
+    body, directory = b"", b""
+    for name, packed, crc, size in entries:
+        said = struct.pack("<3L2H", crc, len(packed), size, len(name), 0)
+        directory += b"PK\x01\x02" + struct.pack("<6H", 20, 20, 0, 8, 0, 0) + said
+        directory += struct.pack("<3H2L", 0, 0, 0, 0, len(body)) + name.encode()
+        body += b"PK\x03\x04" + struct.pack("<5H", 20, 0, 8, 0, 0) + said + name.encode() + packed
+    count = len(entries)
+    return body + directory + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)
+
+
+def zeros(size: int) -> tuple[bytes, int, int]:
+    """So many zeros, packed, with their check sum and size."""
+    data = bytes(size)
+    return zlib.compress(data, 9)[2:-4], zlib.crc32(data), size
+
+
+def says_it_is_huge() -> bytes:
+    """Six small entries that claim to unpack to four gigabytes each."""
+    packed, crc, _ = zeros(1000)
+    return by_hand(*((f"images/{number}.png", packed, crc, 0xFFFF_FFF0) for number in range(6)))
+
+
+def bomb() -> bytes:
+    """1.2 GB of zeros in a megabyte, in ten entries of an acceptable size."""
+    packed, crc, size = zeros(120_000_000)
+    return by_hand(*((f"images/{number}.bmp", packed, crc, size) for number in range(10)))
 
 
 def overlapping(entries: int = 100) -> bytes:
-    """A quoted-overlap bomb: each entry's stored bytes hold the next one's header, and all share one kernel."""
-    kernel = zlib.compress(b"\0" * 1_000_000, 9)[2:-4]
-    names = [f"images/{number}.png".encode() for number in range(entries)]
-    crc = zlib.crc32(b"\0" * 1_000_000)
-    local = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 8, 0, 0, crc, len(kernel), 1_000_000, 12, 0)
-    body, offsets = b"", []
-    for name in names:
-        offsets.append(len(body))
-        body += local[:26] + struct.pack("<2H", len(name), 0) + name
-    body += kernel
-    directory = b"".join(
-        struct.pack(
-            "<4s6H3L5H2L",
-            b"PK\x01\x02",
-            20,
-            20,
-            0,
-            8,
-            0,
-            0,
-            crc,
-            len(body) - offset - 30 - len(name),
-            1_000_000,
-            len(name),
-            0,
-            0,
-            0,
-            0,
-            0,
-            offset,
-        )  # fmt: skip
-        + name
-        for name, offset in zip(names, offsets, strict=True)
+    """A quoted-overlap bomb: the packed bytes of each entry hold the next one's header, and all share one kernel."""
+    packed, crc, size = zeros(1_000_000)
+    data = bytearray(
+        by_hand(
+            *((f"{number:04}.png", packed if number == entries - 1 else b"", crc, size) for number in range(entries))
+        )
     )
-    return (
-        body + directory + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, entries, entries, len(directory), len(body), 0)
-    )
+    start = data.index(b"PK\x01\x02")
+    for number in range(entries):
+        header = number * (30 + 8)
+        for place in (header + 18, start + number * (46 + 8) + 20):
+            struct.pack_into("<L", data, place, start - header - 30 - 8)
+    return bytes(data)
 
 
 def same_bytes_twice() -> bytes:

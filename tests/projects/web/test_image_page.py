@@ -164,3 +164,12 @@ def test_projects_do_not_mix(alice: Person, image: str) -> None:
     page, drawn = shown(alice, strange)
     assert drawn["project"] == other
     assert (image in page, drawn["classes"]) == (False, [])
+
+
+def test_zz(alice: Person, project: str, image: str, queries: Queries) -> None:
+    browser = alice.web
+    with queries() as at_one:
+        shown(alice, image, browser=browser)
+    for q in at_one:
+        print("Q", q[:60], "...", re.sub(r"SELECT .*? FROM", "SELECT FROM", q)[:160], q[-60:])
+    assert 0

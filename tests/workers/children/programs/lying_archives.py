@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[4]))
@@ -23,35 +24,39 @@ def answer(keeper: archive_program._Keeper, frame: Frame) -> dict[str, object]:
 
 
 def _said(frame: Frame) -> dict[str, object] | None:
-    """What a file of the archive's comment asks for."""
+    """Does what the archive's comment asks for; what is answered then, if it is not to be read as well."""
     source, lines, summary = frame.fds
     size = os.lseek(source, 0, os.SEEK_END)
-    tail = os.pread(source, 40, max(0, size - 40))
+    comment = os.pread(source, 40, max(0, size - 40)).rpartition(b"!")[2].decode(errors="replace")
     os.lseek(source, 0, os.SEEK_SET)
-    if b"!SEGV" in tail:
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if b"!MEMORY" in tail:
-        hoard = []
-        while True:
-            hoard.append(bytearray(os.urandom(1 << 20)))
-    if b"!SLEEP" in tail:
-        time.sleep(60)
-    if b"!LINE" in tail:
-        os.write(lines, b'{"path": "../../etc/passwd"}\n')
-        os.write(summary, b'{"format":"COCO","classes":[],"problems":{},"images":1,"boxes":0}')
-        return {"read": True}
-    if b"!COUNT" in tail:
-        os.write(summary, b'{"format":"COCO","classes":[],"problems":{},"images":7,"boxes":0}')
-        return {"read": True}
-    if b"!EMPTY" in tail:
-        return {"read": True}
-    if b"!REFUSAL" in tail:
-        return {"refused": {"code": 7}}
-    if b"!NOTHING" in tail:
-        return {"nothing": True}
-    return None
+    if comment in DEEDS:
+        DEEDS[comment]()
+    if comment in WRITTEN:
+        line, images = WRITTEN[comment]
+        os.write(lines, line)
+        os.write(summary, b'{"format":"COCO","classes":[],"problems":{},"boxes":0,"images":%d}' % images)
+    return ANSWERS.get(comment)
 
 
+def _hoard() -> None:
+    hoard = []
+    while True:
+        hoard.append(bytearray(os.urandom(1 << 20)))
+
+
+DEEDS: dict[str, Callable[[], object]] = {
+    "SEGV": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "MEMORY": _hoard,
+    "SLEEP": lambda: time.sleep(60),
+}
+WRITTEN = {"LINE": (b'{"path": "../../etc/passwd"}\n', 1), "COUNT": (b"", 7)}
+ANSWERS: dict[str, dict[str, object]] = {
+    "LINE": {"read": True},
+    "COUNT": {"read": True},
+    "EMPTY": {"read": True},
+    "REFUSAL": {"refused": {"code": 7}},
+    "NOTHING": {"nothing": True},
+}
 archive_program._Keeper.answer = answer  # type: ignore[method-assign]  # this is the point
 
 if __name__ == "__main__":
