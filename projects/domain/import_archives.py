@@ -40,9 +40,11 @@ def import_of(context: JobContext, *statuses: str) -> Import:
     """
     with tenant_scope(context.tenant_id):
         rows = Import.objects.select_related("project").filter(id=uuid.UUID(context.spec["import"]), deleted_at=None)
-        found = rows.filter(job_id=context.job_id, status__in=statuses, project__deleted_at=None).first()
+        found = rows.filter(project__deleted_at=None).first()
     if found is None:
         raise JobFailed("not_found", "The import is not there any more.", hint="Upload the archive again.")
+    if found.job_id != context.job_id or found.status not in statuses:
+        raise JobFailed("superseded", "The import was asked for anew.", hint="Wait for its newest job.")
     return found
 
 

@@ -9,6 +9,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def take_in(context: JobContext, storage: TenantStorage, chunk: Sequence[Image],
         results = context.children.decoder.decode(requests, should_stop=context.should_stop)
         # Stopped half-way: nothing of this chunk is published, the next attempt does it again.
         context.check()
+        results = _spared(context, chunk, results, folder)
         _store(storage, [result for result in results if isinstance(result, DecodedImage)])
         _publish(context, chunk, results, errors)
     finally:
@@ -129,6 +131,26 @@ def _request(image: Image, folder: Path) -> DecodeRequest:
         out_dir=folder,
         filename=image.filename,
     )
+
+
+def _spared(
+    context: JobContext, chunk: Sequence[Image], results: Sequence[DecodeResult], folder: Path
+) -> list[DecodeResult]:
+    """The results, but that a file which this tenant's ingest once wrote stays as it is.
+
+    Such files come back from exports. They were cleaned then, and a JPEG that is encoded again is another one.
+    """
+    with tenant_scope(context.tenant_id):
+        rows = Image.objects.filter(stored_sha256__in=[image.sha256 for image in chunk])
+        ours = set(rows.filter(status=Image.Status.READY, deleted_at=None).values_list("stored_sha256", flat=True))
+
+    def spared(result: DecodeResult) -> DecodeResult:
+        if not isinstance(result, DecodedImage) or result.sha256 not in ours:
+            return result
+        path = folder / result.key
+        return replace(result, stored_sha256=result.sha256, stored_path=path, stored_size=path.stat().st_size)
+
+    return [spared(result) for result in results]
 
 
 def _store(storage: TenantStorage, decoded: Iterable[DecodedImage]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from projects.domain import queries
-from projects.models import Image
+from projects.models import Image, Project
 from tenants.refusals import Invalid, NotFound
 
 
@@ -17,16 +17,16 @@ class Neighbors:
     next: uuid.UUID | None
 
 
-def neighbors(image: Image, *, filters: Mapping[str, str]) -> Neighbors:
-    """The neighbors of an image among those of its project that match the filters of `queries.images`.
+def neighbors(image: Image, *, project: Project, filters: Mapping[str, str]) -> Neighbors:
+    """The neighbors of an image among those of its project that match the filters of `queries.images_of`.
 
     The image itself need not match: one that was just labelled has left the list of unlabelled ones, and its labeler
     goes on where it stood. Filters that cannot be are as none.
     """
     try:
-        rows = queries.images(image.project_id, filters=filters)
+        rows = queries.images_of(project, filters=filters)
     except (Invalid, NotFound):
-        rows = queries.images(image.project_id, filters={})
+        rows = queries.images_of(project, filters={})
     # In one query: the nearest of either side.
     newer = rows.filter(id__gt=image.id).order_by("id").values_list("id", flat=True)[:1]
     older = rows.filter(id__lt=image.id).order_by("-id").values_list("id", flat=True)[:1]

@@ -149,12 +149,17 @@ def _exports_with_jobs(rows: QuerySet[SnapshotExport]) -> QuerySet[SnapshotExpor
 
 
 def images(project_id: uuid.UUID, *, filters: Mapping[str, str]) -> QuerySet[Image]:
+    """As `images_of`. Raises NotFound for the project as well."""
+    return images_of(project_named(project_id), filters=filters)
+
+
+def images_of(project: Project, *, filters: Mapping[str, str]) -> QuerySet[Image]:
     """The project's images that match every filter.
 
     The filters are `status`, `split`, `labelled`, `class`, `job`, `filename`, `filename_contains` and `meta.NAME`.
     Raises Invalid on a filter that cannot be, NotFound on an id that is not there.
     """
-    rows = Image.objects.filter(project=project_named(project_id), deleted_at=None)
+    rows = Image.objects.filter(project=project, deleted_at=None)
     for name, value in filters.items():
         if "\x00" in name + value:
             raise Invalid(name, "A filter holds no NUL character.")

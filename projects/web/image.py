@@ -31,7 +31,7 @@ class ImagePage(TenantPage):
         boxes = list(queries.boxes_of(image.accepted_id)) if image.accepted_id else []
         shown = _shown_classes(queries.label_classes(project), boxes)
         filters = {name: str(value) for name, value in request.GET.items() if value and name not in _PAGING}
-        beside = neighbors(image, filters=filters)
+        beside = neighbors(image, project=project, filters=filters)
         may_label = self.seat.principal.may(Permission.LABEL) and project.kind == Project.Kind.DETECTION
         return {
             "project": project,

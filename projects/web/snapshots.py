@@ -68,17 +68,21 @@ class SnapshotPage(TenantPage):
         ready = queries.snapshots(snapshot.project_id).filter(status=Snapshot.Status.READY).exclude(id=snapshot.id)
         others = list(ready.order_by("-id")[:MOST_COMPARED])
         entry = _entry(snapshot)
-        return entry | told_exports(snapshot) | {
-            "project": queries.project_named(snapshot.project_id),
-            "part": "snapshots",
-            "author": snapshot.created_by.user.name,
-            "active": entry["status"] == Snapshot.Status.BUILDING,
-            "most_boxes": max((label["boxes"] for label in snapshot.classes), default=0),
-            "others": others,
-            # What one would ask: what is new since the one before.
-            "before": next((other.id for other in others if other.number < snapshot.number), None),
-            "against": _against(request),
-        }
+        return (
+            entry
+            | told_exports(snapshot)
+            | {
+                "project": queries.project_named(snapshot.project_id),
+                "part": "snapshots",
+                "author": snapshot.created_by.user.name,
+                "active": entry["status"] == Snapshot.Status.BUILDING,
+                "most_boxes": max((label["boxes"] for label in snapshot.classes), default=0),
+                "others": others,
+                # What one would ask: what is new since the one before.
+                "before": next((other.id for other in others if other.number < snapshot.number), None),
+                "against": _against(request),
+            }
+        )
 
     def sign(self, context: dict[str, Any]) -> None:
         """Compares, where that was asked for: both manifests are read from S3."""

@@ -1,7 +1,8 @@
 """Tenants in bulk, by SQL under the maintenance role: rows, counters and quotas as the service would have written them.
 
 The server makes the rows itself (INSERT … SELECT), every foreign key checked: sending them by COPY from here would take
-longer. Images of all tenants come in turns, as time would have brought them, so no tenant's rows lie together.
+longer. The tenants' images come in turns, each time as many as one upload brings, so a project's rows lie in several
+places of the table.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 import psycopg2
 
-CLASSES, JOBS, AUDIT_LINES = 20, 20, 50
+CLASSES, JOBS, AUDIT_LINES, UPLOAD = 20, 20, 50, 25
 # Of a tenant's images, how many are annotated, each once, with two boxes of two classes.
 LABELLED_SHARE = 0.25
 SECRET = "5" * 64
@@ -37,7 +38,7 @@ CREATE TEMP TABLE made AS SELECT uuidv7() AS id, uuidv7() AS member, uuidv7() AS
 CREATE TEMP TABLE others AS SELECT id AS tenant, uuidv7() AS project, k FROM made, generate_series(2, %(projects)s) k;
 CREATE TEMP TABLE pictures AS SELECT id AS tenant, project, member, n, k, uuidv7() AS image,
     CASE WHEN k <= %(labelled)s THEN uuidv7() END AS annotation
-  FROM made, generate_series(1, %(images)s) k ORDER BY k, n;
+  FROM made, generate_series(1, %(images)s) k ORDER BY (k - 1) / %(upload)s, n, k;
 ANALYZE made, others, pictures;
 INSERT INTO tenants_tenant (id, name, slug, created_at) SELECT id, 'Tenant ' || n, 'tenant-' || n, now() FROM made;
 INSERT INTO tenants_quota (id, tenant_id, images_limit, images_used, bytes_limit, bytes_used, projects_limit,
@@ -105,6 +106,7 @@ def populate(maint_url: str, *, first: int, last: int, images: int, projects: in
         "labelled": int(images * LABELLED_SHARE),
         "projects": projects,
         "classes": CLASSES,
+        "upload": UPLOAD,
         "jobs": JOBS,
         "lines": AUDIT_LINES,
         "hash": hashlib.sha256(SECRET.encode()).hexdigest(),

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from myriad import Client
+from tests.browser.furnishing import Furnished, furnish
 from tests.browser.site import Seen, Site, chromium
 
 
@@ -28,6 +29,12 @@ def site() -> Iterator[Site]:
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+def furnished(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Furnished:
+    """A project with something of everything; made once, so tests leave it as it is."""
+    return furnish(site, tmp_path_factory.mktemp("furnishing"))
 
 
 @pytest.fixture

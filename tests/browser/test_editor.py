@@ -1,6 +1,7 @@
 """Drawing boxes as a labeler does: with a mouse, with keys, against others, and without losing a digit."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Dialog, expect
@@ -201,3 +202,34 @@ def test_a_viewer_looks_and_draws_nothing(site: Site, browser: Browser, drawn: D
         expect(boxes(page)).to_have_count(1)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         vera.shot("image-narrow")
+
+
+def test_predictions_are_laid_over_it_from_a_score_on(alice: Seen, drawn: Drawer) -> None:
+    """The server's half is in tests/training/web: a model to ask would take minutes to train."""
+    image, dent = drawn.images[0], drawn.classes["dent"]
+    found = [{"class": dent, "name": "dent", "score": score, "bbox": [10, 10, 40, 40]} for score in (0.91, 0.55, 0.2)]
+    judged = {"judged": True, "method": "OUT_OF_FOLD", "score": 0.5, "predictions": found}
+    model = {"id": "m1", "number": 1, "recipe": "fast", "evaluation": None}
+    answers: dict[str, Any] = {
+        f"projects/{drawn.project}/models?limit=50": {"results": [model | {"id": "m2", "number": 2}, model]},
+        f"projects/{drawn.project}/promotions?limit=1": {"results": [{"model": "m1"}]},
+        f"models/m1/images/{image}": judged,
+        f"models/m2/images/{image}": judged | {"judged": False, "predictions": []},
+    }
+    for path, answer in answers.items():
+        alice.page.route(f"{alice.base}/api/{path}", lambda route, answer=answer: route.fulfill(json=answer))
+    page = alice.open(f"images/{image}")
+    page.get_by_text("Predictions").click()
+    panel = page.locator("#predictions")
+    expect(panel.get_by_label("Model")).to_have_value("m1")  # the promoted one
+    expect(panel.locator("[data-sum]")).to_have_text("2 predictions, by a sibling that did not learn from this image.")
+    expect(panel).to_contain_text("0.50 on, where this model errs least")
+    panel.get_by_label("Least score shown").fill("0.1")
+    expect(panel.get_by_role("list", name="Predictions").locator("li")).to_have_text(
+        ["dent0.91", "dent0.55", "dent0.20"]
+    )
+    alice.shot("image-predictions")
+    panel.get_by_label("Model").select_option("m2")
+    expect(panel).to_contain_text("was not evaluated on this image")
+    page.reload()
+    expect(panel.get_by_label("Model")).to_have_value("m2")  # as it was left, for the next image

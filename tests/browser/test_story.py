@@ -1,4 +1,4 @@
-"""The first hour of a new customer, in one browser: from the sign-in to a model that answers, and a key that does not."""
+"""The first hour of a new customer in a browser: from the sign-in to a model that answers, and a key that does not."""
 
 import io
 import re
@@ -54,7 +54,7 @@ def _accept(dialog: Dialog) -> None:
     dialog.accept()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_from_the_sign_in_to_a_model_that_answers(
     site: Site, seen: Seen, casings: list[Casing], files: list[Path]
 ) -> None:

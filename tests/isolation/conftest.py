@@ -22,6 +22,7 @@ from fleet.domain.detectors import Graphs
 from fleet.domain.hosting import Hosting
 from tests.heads import shared_graphs
 from tests.isolation.guards import Guards, disable_manager, disable_row_security
+from tests.isolation.imports import stock_imports
 from tests.isolation.world import World, furnish, stock
 from workers.children.pixel_pool import PixelPool
 
@@ -85,6 +86,7 @@ def restocked(world: World) -> Iterator[None]:
     """For tests that ingest what Acme has uploaded: databases are put back, objects are not."""
     yield
     stock(world.acme.tenant, "acme", awaiting=world.acme.awaiting, arrived=world.acme.arrived)
+    stock_imports(world.acme.tenant, "acme", {"entering": world.acme.entering})
 
 
 @pytest.fixture

@@ -11,17 +11,22 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from django.conf import settings
 
+from projects.domain.exporting import export_key
 from projects.domain.images import image_key
+from projects.domain.import_archives import results_key
 from projects.domain.manifests import coco_key, manifest_key
 from tenants import s3
 from tenants.storage import TenantStorage
+from tests.isolation.imports import results
 from tests.isolation.world import World, kept_bytes
 from training.domain.artifacts import artifact_key, checkpoint_key
 
 BUCKET = "myriad"
 STORED = hashlib.sha256(kept_bytes("acme", "stored")).hexdigest()
 EXPORTED = artifact_key(hashlib.sha256(b"acme onnx").hexdigest())
+ARCHIVE = export_key(export_id=uuid.UUID(int=1), sha256=STORED)
 CHECKPOINT = checkpoint_key(run_id=uuid.UUID(int=1), token=1, name="final", step=100)
+IMPORTED = hashlib.sha256(results("acme")).hexdigest()
 Probe = Callable[[Any, str, str], Any]
 
 # (client, another's prefix, own prefix) → a call that must be refused.
@@ -29,9 +34,14 @@ PROBES: dict[str, Probe] = {
     "get": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + image_key(STORED)),
     "get a manifest": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + manifest_key(STORED)),
     "get an export": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + coco_key(STORED)),
+    "get an import": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + results_key(IMPORTED)),
+    "plant an import": lambda s3, theirs, _: s3.put_object(
+        Bucket=BUCKET, Key=theirs + results_key(IMPORTED), Body=b"x"
+    ),
     "plant a manifest": lambda s3, theirs, _: s3.put_object(
         Bucket=BUCKET, Key=theirs + manifest_key(STORED), Body=b"x"
     ),
+    "get an archive": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + ARCHIVE),
     "get a model": lambda s3, theirs, _: s3.get_object(Bucket=BUCKET, Key=theirs + EXPORTED),
     "plant a model": lambda s3, theirs, _: s3.put_object(Bucket=BUCKET, Key=theirs + EXPORTED, Body=b"x"),
     "plant a checkpoint": lambda s3, theirs, _: s3.put_object(Bucket=BUCKET, Key=theirs + CHECKPOINT, Body=b"x"),

@@ -71,7 +71,10 @@ class Row:
 OPENS_NEW = "writes a new row of the asking tenant's and reads none but the asking member's seat"
 WITHIN_PROJECT = "looks only among the rows of the project in the path, which is the caller's own"
 WITHIN_IMAGE = "looks only among the versions of the image in the path, which is the caller's own"
+WITHIN_SNAPSHOT = "looks only among the exports of the snapshot in the path, which is the caller's own"
+OTHERS_SNAPSHOT = "writes a row that names the other tenant's snapshot, which the composite key refuses"
 FRESH = {"files": [item("fresh")]}
+ARCHIVE = {"filename": "parts.zip", "size": 1, "sha256": "0" * 64}
 OTHERS_KEY = "writes a row that names the other tenant's project, which the composite key refuses"
 QUOTA = "asks for the tenant's one quota row, and finds more"
 
@@ -187,6 +190,21 @@ ROWS = [
     Row("GET", "snapshots/{own.snapshot}/diff?against={snapshot}"),
     Row("GET", "snapshots/{snapshot}/manifest", owner=302, viewer=302),
     Row("GET", "snapshots/{snapshot}/coco", owner=302, viewer=302),
+    Row("GET", "snapshots/{snapshot}/exports"),
+    Row("GET", "snapshots/{own.snapshot}/exports?cursor={p:tenant}", lists="export", holds=WITHIN_SNAPSHOT),
+    Row("POST", "snapshots/{snapshot}/exports", {"format": "YOLO"}, 202, 403, breaks=OTHERS_SNAPSHOT),
+    Row("GET", "exports/{export}"),
+    Row("GET", "exports/{export}/file", owner=302, viewer=302),
+    Row("GET", "projects/{project}/imports"),
+    Row("GET", "projects/{own.project}/imports?cursor={p:tenant}", lists="imported", holds=WITHIN_PROJECT),
+    Row("POST", "projects/{project}/imports", ARCHIVE, 201, 403, breaks=OTHERS_KEY),
+    Row("GET", "imports/{reported}"),
+    Row("DELETE", "imports/{imported}", owner=204, viewer=403),
+    Row("POST", "imports/{arriving}/check", owner=202, viewer=403),
+    Row(
+        "POST", "imports/{reported}/commit", {}, 202, 403, breaks="its job is the caller's, which the row's key refuses"
+    ),
+    Row("GET", "imports/{imported}/results", owner=302, viewer=302),
     # training/
     Row("GET", "projects/{project}/runs"),
     Row("GET", "projects/{own.project}/runs?cursor={p:tenant}", lists="run", holds=WITHIN_PROJECT),

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from projects.domain.exporting import SNAPSHOT_EXPORT
 from projects.domain.freezing import SNAPSHOT
+from projects.domain.import_archives import IMPORT_CHECK, IMPORT_COMMIT
 from projects.domain.ingest import INGEST
-from projects.models import Image, Project, Snapshot
+from projects.models import Image, Import, Project, Snapshot, SnapshotExport
 from tenants import jobs
 from tenants.jobs import JobContext, JobFailed, Kind, LeaseLost
 from tenants.models import Job
@@ -39,6 +41,9 @@ SPECS: dict[str, Callable[[Holdings], dict[str, Any]]] = {
         "images": [str(image) for image in (named.arrived, named.awaiting, named.image)],
     },
     SNAPSHOT: lambda named: {"snapshot": str(named.building)},
+    SNAPSHOT_EXPORT: lambda named: {"export": str(named.packed)},
+    IMPORT_CHECK: lambda named: {"import": str(named.inspecting)},
+    IMPORT_COMMIT: lambda named: {"import": str(named.entering), "member": str(named.member), "key": None},
     TRAIN: lambda named: {"run": str(named.waiting)},
     EXPORT: lambda named: {"model": str(named.plain)},
 }
@@ -46,11 +51,19 @@ SPECS: dict[str, Callable[[Holdings], dict[str, Any]]] = {
 WAITING: dict[str, tuple[str, Callable[[Holdings], bool]]] = {
     INGEST: ("job", lambda own: Image.objects.get(id=own.arrived).status == Image.Status.READY),
     SNAPSHOT: ("freezing", lambda own: Snapshot.objects.get(id=own.building).status == Snapshot.Status.READY),
+    SNAPSHOT_EXPORT: (
+        "packing",
+        lambda own: SnapshotExport.objects.get(id=own.packed).status == SnapshotExport.Status.READY,
+    ),
+    IMPORT_CHECK: ("checking", lambda own: Import.objects.get(id=own.inspecting).status == Import.Status.CHECKED),
+    IMPORT_COMMIT: ("committing", lambda own: Import.objects.get(id=own.entering).status == Import.Status.DONE),
     TRAIN: ("training", lambda own: Model.objects.filter(run_id=own.waiting).exists()),
     EXPORT: ("exporting", lambda own: Model.objects.get(id=own.plain).export is not None),
 }
 # What these work on lies in S3, whose credentials hold where both guards are down.
 FETCHING = {TRAIN, EXPORT}
+# These, too; but their failure is written to the row.
+NOTING = {IMPORT_CHECK, IMPORT_COMMIT, SNAPSHOT_EXPORT}
 KINDS = pytest.mark.parametrize("kind", sorted(SPECS))
 
 
@@ -96,7 +109,7 @@ def test_a_job_run_in_anothers_name_reaches_neither(
     except LeaseLost:
         assert guards is not Guards.NONE
     except JobFailed:
-        assert kind in FETCHING
+        assert kind in FETCHING | NOTING
     reached = guards is Guards.NONE and kind not in FETCHING
     changed = {tenant for tenant, state in before.items() if state_of(tenant) != state}
     assert changed == ({world.acme.tenant} if reached else set())

@@ -47,7 +47,7 @@ def judge(row: PageRow, world: World) -> Faults:
     faults.add("nobody", when=nobody.status != expected, fault=f"got {nobody.status}, not {expected}")
     leads = nobody.headers.get("Location", "/sign-in")
     faults.add("nobody", when=not leads.startswith("/sign-in"), fault=f"is led to {leads}")
-    _judge_words("nobody", nobody, row, world, faults)
+    _judge_words("nobody", nobody, row, world, faults, own=world.acme)
     faults.add("Vera or nobody", when=state_of(world.acme.tenant) != after, fault="changed rows of Acme's")
 
     answer = ask(browser(cast.alice), acme, row, named=world.acme, own=world.acme)
@@ -75,12 +75,12 @@ def _judge_stranger(row: PageRow, world: World, faults: Faults) -> None:
         faults.add("Charlie", when=not same, fault="can tell a foreign id from a missing one")
     else:
         faults.add("Charlie", when=foreign.status != row.owner, fault=f"got {foreign.status}, not {row.owner}")
-    _judge_words("Charlie", foreign, row, world, faults)
+    _judge_words("Charlie", foreign, row, world, faults, own=world.bolt)
 
 
-def _judge_words(person: str, answer: Answer, row: PageRow, world: World, faults: Faults) -> None:
+def _judge_words(person: str, answer: Answer, row: PageRow, world: World, faults: Faults, *, own: Holdings) -> None:
     """Nothing of Acme's may stand in the answer, but for what stood in the request."""
-    request = str(row.request(named=world.acme, own=world.bolt)) + world.cast.alice.tenant.slug
+    request = str(row.request(named=world.acme, own=own)) + world.cast.alice.tenant.slug
     told = sorted(mark for mark in world.marks if mark in answer.text and mark not in request)
     faults.add(person, when=bool(told), fault=f"was told {', '.join(told[:3])} of Acme's")
 

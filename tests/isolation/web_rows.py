@@ -14,7 +14,7 @@ To add a page, add a line. As in `rows`, each line leaks with both guards disabl
 from dataclasses import dataclass
 from typing import Any
 
-from tests.isolation.rows import QUOTA, Row
+from tests.isolation.rows import FRESH, OTHERS_KEY, QUOTA, WITHIN_PROJECT, Row
 from tests.isolation.world import Holdings
 
 
@@ -31,6 +31,8 @@ class PageRow(Row):
         return self.path.startswith("api/")
 
 
+OTHERS_LEFT_OUT = "what is compared with is looked for among the rows of the same project"
+
 PAGE_ROWS = [
     # tenants/
     PageRow("GET", "members"),
@@ -46,6 +48,74 @@ PAGE_ROWS = [
     PageRow("GET", "projects"),
     PageRow("POST", "projects", {"name": "plastics", "kind": "DETECTION"}, 302, 403, breaks=QUOTA),
     PageRow("GET", "projects/{project}"),
+    PageRow("POST", "projects/{project}", {"name": "renamed", "description": "changed"}, 302, 403),
+    PageRow("POST", "projects/{project}", {"do": "delete", "confirm": "Acme housings"}, 302, 403, breaks=QUOTA),
+    PageRow("GET", "projects/{project}/classes"),
+    PageRow("POST", "projects/{project}/classes", {"name": "burr"}, 302, 403),
+    PageRow("GET", "classes/{label}"),
+    PageRow("POST", "classes/{label}", {"name": "burr", "rule": "changed"}, 302, 403),
+    PageRow("POST", "classes/{label}", {"do": "delete"}, 302, 403),
+    PageRow("GET", "projects/{project}/images"),
+    PageRow("GET", "projects/{own.project}/images?class={label}"),
+    PageRow("GET", "projects/{own.project}/images?cursor={p:tenant}", holds=WITHIN_PROJECT),
+    PageRow("POST", "projects/{project}/images", {"do": "TEST", "image": ["{image}"]}, 302, 403),
+    PageRow("POST", "projects/{project}/images", {"do": "delete", "image": ["{image}"]}, 302, 403, breaks=QUOTA),
+    PageRow(
+        "POST",
+        "projects/{own.project}/images",
+        {"do": "TEST", "image": ["{image}"]},
+        302,
+        403,
+        holds=WITHIN_PROJECT,
+    ),
+    PageRow("GET", "projects/{project}/upload", viewer=403),
+    PageRow("GET", "images/{image}"),
+    PageRow("GET", "api/images/{image}/file", owner=302, viewer=302),
+    PageRow("GET", "api/images/{image}/thumbnail", owner=302, viewer=302),
+    PageRow("GET", "api/images/{image}"),
+    PageRow("PATCH", "api/images/{image}", {"split": "TEST"}, viewer=403),
+    PageRow("DELETE", "api/images/{image}", owner=204, viewer=403, breaks=QUOTA),
+    PageRow("GET", "api/images/{image}/annotations"),
+    PageRow("GET", "api/annotations/{annotation}"),
+    PageRow(
+        "POST",
+        "api/projects/{project}/annotations",
+        {"annotations": [{"image": "{image}", "boxes": []}]},
+        viewer=403,
+        breaks="writes a version of the other tenant's image, which the composite key refuses",
+    ),
+    PageRow("POST", "api/projects/{project}/uploads", FRESH, viewer=403, breaks=QUOTA),
+    PageRow("POST", "api/projects/{project}/uploads/complete", {"images": ["{awaiting}"]}, 202, 403),
+    PageRow("GET", "projects/{project}/snapshots"),
+    PageRow("GET", "projects/{own.project}/snapshots?cursor={p:tenant}", holds=WITHIN_PROJECT),
+    PageRow("POST", "projects/{project}/snapshots", {"note": "fresh"}, 302, 403, breaks=OTHERS_KEY),
+    PageRow("GET", "snapshots/{snapshot}"),
+    PageRow("GET", "snapshots/{own.snapshot}?against={snapshot}", holds=OTHERS_LEFT_OUT),
+    PageRow("GET", "api/snapshots/{snapshot}/manifest", owner=302, viewer=302),
+    PageRow("GET", "api/snapshots/{snapshot}/coco", owner=302, viewer=302),
+    # training/
+    PageRow("GET", "projects/{project}/runs"),
+    PageRow("GET", "projects/{own.project}/runs?cursor={p:tenant}", holds=WITHIN_PROJECT),
+    PageRow("POST", "projects/{project}/runs", {"recipe": "fast", "seed": "1"}, 302, 403, breaks=OTHERS_KEY),
+    PageRow("GET", "runs/{run}"),
+    PageRow("POST", "runs/{waiting}", {}, 302, 403),
+    PageRow("GET", "runs/{run}/state"),
+    PageRow("GET", "projects/{project}/models"),
+    PageRow("GET", "projects/{own.project}/models?cursor={p:tenant}", holds=WITHIN_PROJECT),
+    PageRow("GET", "models/{model}"),
+    PageRow("GET", "models/{own.model}?with={model}", holds=OTHERS_LEFT_OUT),
+    PageRow("GET", "models/{model}/examples"),
+    PageRow("GET", "models/{model}/export"),
+    PageRow("POST", "models/{plain}/export", {}, 302, 403),
+    PageRow("GET", "models/{model}/predictions"),
+    PageRow("GET", "api/models/{model}/images/{image}"),
+    PageRow("GET", "api/models/{model}/export/onnx", owner=302, viewer=302),
+    PageRow("GET", "api/models/{model}/export/manifest", owner=302, viewer=302),
+    PageRow("GET", "api/projects/{project}/models"),
+    # fleet/
+    PageRow("POST", "models/{model}/promote", {}, 302, 403),
+    PageRow("POST", "api/models/{model}/predict", {}, viewer=403, file=True),
+    PageRow("GET", "api/projects/{project}/promotions"),
 ]
 
 # Pages outside any tenant, and why.

@@ -35,6 +35,8 @@ from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
 from tests.cast import PASSWORD, Cast, Person, assemble
 from tests.heads import make_artifacts, shared_graphs
+from tests.isolation.exports import exports
+from tests.isolation.imports import imports
 from tests.isolation.labels import annotated, frozen
 from tests.isolation.trainings import trainings
 from tests.serving import publish_model
@@ -58,6 +60,16 @@ class Holdings:
     snapshot: uuid.UUID  # READY, of that annotation, with its objects
     building: uuid.UUID  # a snapshot that `freezing` will make
     freezing: uuid.UUID  # PENDING
+    export: uuid.UUID  # of the snapshot, READY, with its file
+    packed: uuid.UUID  # an export that `packing` will make
+    packing: uuid.UUID  # PENDING
+    arriving: uuid.UUID  # an import whose archive has arrived, nobody said so yet
+    inspecting: uuid.UUID  # an import that `checking` will check
+    checking: uuid.UUID  # PENDING
+    reported: uuid.UUID  # an import that was checked
+    entering: uuid.UUID  # an import that `committing` will commit
+    committing: uuid.UUID  # PENDING
+    imported: uuid.UUID  # an import that is DONE, with its results
     run: uuid.UUID  # of the snapshot's data, done
     model: uuid.UUID  # what the run published, with its files
     promotion: uuid.UUID  # of the model: it answers for the project
@@ -130,8 +142,9 @@ def _tenant(owner: Person, name: str, tokens: dict[uuid.UUID, str]) -> dict[str,
         annotation = annotated(image, label=label.id, by=by)
         snapshot, files = frozen(project, by=by)
         building = create_snapshot(project_id=project.id, by=by, note=f"{word} again")
+        packed, archives = exports(snapshot, word=word, by=by)
     storage = TenantStorage(tenant_id)
-    for place, data in files.items():
+    for place, data in (files | archives).items():
         storage.put(place, data, content_type="application/json")
     kept = (("stored", image_key), ("thumbnail", thumbnail_key), ("stored", manifest_key), ("stored", coco_key))
     for part, key_of in kept:
@@ -146,7 +159,9 @@ def _tenant(owner: Person, name: str, tokens: dict[uuid.UUID, str]) -> dict[str,
     ids = {"project": project.id, "label": label.id, "image": image, "awaiting": awaiting, "arrived": arrived}
     ids |= {"annotation": annotation.id, "snapshot": snapshot.id, "building": building.id, "freezing": building.job_id}
     ids |= {"run": model.run_id, "model": model.id, "promotion": promotion.id}
+    ids |= imports(owner, project.id, word=word)
     ids |= trainings(owner, model, artifacts, word=word)
+    ids |= packed
     return ids | {"job": job.id, "member": worker.member.id, "invitation": invitation.id, "key": key.id}
 
 
@@ -226,7 +241,7 @@ def marks(acme: Holdings, bolt: Holdings) -> frozenset[str]:
     """Ids, hashes and prefixes of all Acme's rows, as texts."""
     held = {acme: set[str](), bolt: set[str]()}
     hashes = ("sha256", "stored_sha256", "thumbnail_sha256", "manifest_sha256", "coco_sha256")
-    hashes += ("weights_sha256", "description_sha256", "parity_sha256", "predictions_sha256")
+    hashes += ("results_sha256", "weights_sha256", "description_sha256", "parity_sha256", "predictions_sha256")
     columns = ("id", *hashes, "prefix", "user_id", "slug")
     models: list[type[Model]] = [*tenant_models(), Tenant]
     for model in models:

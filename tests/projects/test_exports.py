@@ -6,7 +6,6 @@ import zipfile
 from typing import Any
 from urllib.parse import unquote
 
-
 import httpx
 import pytest
 import yaml

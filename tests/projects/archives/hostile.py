@@ -86,17 +86,6 @@ def same_bytes_twice() -> bytes:
     return bytes(data)
 
 
-def bomb() -> bytes:
-    """1.2 GB of zeros in a megabyte, in ten entries of an acceptable size."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for number in range(10):
-            with archive.open(f"images/{number}.bmp", "w") as file:
-                for _ in range(120):
-                    file.write(b"\0" * 1_000_000)
-    return buffer.getvalue()
-
-
 def crowded(entries: int = 100_000) -> bytes:
     """So many empty files."""
     return zipped((f"images/{number}.png", b"") for number in range(entries))

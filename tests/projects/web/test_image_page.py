@@ -133,7 +133,7 @@ def test_the_page_asks_as_many_queries_for_three_boxes_and_versions_as_for_one(
     assert (len(drawn["boxes"]), drawn["number"]) == (3, 3)
     own = [sql for sql in at_three if "set_config" not in sql and sql not in ("BEGIN", "COMMIT")]
     assert len(at_three) == len(at_one)
-    # Session, user, seat, member with tenant; image, project, versions, boxes, classes, project again, neighbors.
+    # Session, user, seat, member, tenant; image, project, versions, boxes, classes, neighbors.
     assert len(own) == 11
     assert not [sql for sql in own if "COUNT(" in sql or "OFFSET" in sql]
 
@@ -164,12 +164,3 @@ def test_projects_do_not_mix(alice: Person, image: str) -> None:
     page, drawn = shown(alice, strange)
     assert drawn["project"] == other
     assert (image in page, drawn["classes"]) == (False, [])
-
-
-def test_zz(alice: Person, project: str, image: str, queries: Queries) -> None:
-    browser = alice.web
-    with queries() as at_one:
-        shown(alice, image, browser=browser)
-    for q in at_one:
-        print("Q", q[:60], "...", re.sub(r"SELECT .*? FROM", "SELECT FROM", q)[:160], q[-60:])
-    assert 0

@@ -133,7 +133,7 @@ def test_importing_makes_classes_and_ends_with_what_was_not_taken(alice: Person,
         assert words in told, told
     assert re.search(r"images/broken.png .{10,} .{10,}gone", told), told
     assert list(labels_of(alice, project)) == ["a.png"]
-    results = alice.web.get(alice.page(f"imports/{import_id}/results"))
+    results = alice.web.get(alice.page(f"api/imports/{import_id}/results"))
     assert results.status_code == 302
     assert alice.tenant.id.hex in results["Location"].replace("-", "")
     listed = text_of(alice.web.get(alice.page(f"projects/{project}/imports")))
@@ -205,7 +205,7 @@ def test_names_from_an_archive_are_text(alice: Person, project: str, hand: Hand)
 
 def test_strangers_and_the_signed_out_see_nothing(cast: Cast, project: str) -> None:
     import_id = announce(cast.alice, project, GOOD).json()["id"]
-    for path in (f"imports/{import_id}", f"projects/{project}/imports", f"imports/{import_id}/results"):
+    for path in (f"imports/{import_id}", f"projects/{project}/imports", f"api/imports/{import_id}/results"):
         assert cast.charlie.web.get(cast.charlie.page(path)).status_code == 404
     for path in (f"imports/{import_id}", f"projects/{project}/imports"):
         assert Client().get(cast.alice.page(path))["Location"].startswith("/sign-in")

@@ -148,8 +148,8 @@ def test_the_page_asks_as_many_queries_for_three_images_as_for_one(
     at_one = asked()
     says(works, model, images[:3], SAID[:3])
     at_three = asked()
-    # Session, user, seat, member with tenant; model, its evaluations, project; the images.
-    assert (len(at_one), len(at_three)) == (8, 8)
+    # Session, user, seat, member, tenant; model, its evaluations, project; the images.
+    assert (len(at_one), len(at_three)) == (9, 9)
 
 
 def test_an_image_asks_what_was_predicted_of_it(works: Works, images: list[str], model: str) -> None:
