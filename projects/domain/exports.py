@@ -2,9 +2,12 @@
 
 import re
 import uuid
+from datetime import datetime
 from typing import Any
 
-from projects.domain.exporting import SNAPSHOT_EXPORT, ZIP, export_key
+from django.db.models import Q
+
+from projects.domain.exporting import SNAPSHOT_EXPORT, ZIP, export_folder, export_key
 from projects.domain.manifests import SnapshotNotReady
 from projects.domain.queries import export_named, snapshot_named
 from projects.models import Image, Snapshot, SnapshotExport
@@ -15,6 +18,8 @@ from tenants.refusals import Refusal
 from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
 
+# Exports a turn of `sweep_exports`.
+_BATCH = 100
 _UNUSUAL = re.compile(r"[^\w-]+")
 
 
@@ -96,3 +101,28 @@ def export_address(*, export_id: uuid.UUID, by: Principal) -> str:
     )
     key = export_key(export_id=export.id, sha256=export.sha256)
     return TenantStorage(by.tenant_id).presign_download(key, content_type=ZIP, filename=filename)
+
+
+def sweep_exports(*, tenant_id: uuid.UUID, before: datetime) -> int:
+    """Clears away exports asked for before then, and EXPIRED ones, with their files; how many. Opens its own scopes.
+
+    Those that a job is still at work on stay.
+    """
+    swept = 0
+    while True:
+        with tenant_scope(tenant_id):
+            at_work = Q(
+                status=SnapshotExport.Status.BUILDING, job_id__in=Job.objects.filter(state__in=Job.ACTIVE).values("id")
+            )
+            over = SnapshotExport.objects.filter(Q(status=SnapshotExport.Status.EXPIRED) | Q(created_at__lt=before))
+            late = list(over.exclude(at_work).order_by("id").values_list("id", flat=True)[:_BATCH])
+            # From here on nobody is led to the files; a crash leaves rows that the next sweep finds.
+            SnapshotExport.objects.filter(id__in=late).update(status=SnapshotExport.Status.EXPIRED)
+        if not late:
+            return swept
+        storage = TenantStorage(tenant_id)
+        for export_id in late:
+            storage.delete_folder(export_folder(export_id))
+        with tenant_scope(tenant_id):
+            SnapshotExport.objects.filter(id__in=late).delete()
+        swept += len(late)

@@ -1,4 +1,4 @@
-"""What was begun and never ended: uploads and imports that never came, ingests given up, answers kept long enough."""
+"""What was begun and never ended, or was kept long enough: uploads, imports, ingests; answers and exports."""
 
 import uuid
 from collections import Counter
@@ -9,6 +9,7 @@ from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
+from projects.domain.exports import sweep_exports
 from projects.domain.imports import sweep_imports
 from projects.domain.ingest import INGEST_ENDED, incoming_key
 from projects.models import Image, ImageClass, Project
@@ -21,6 +22,8 @@ from tenants.storage import TenantStorage
 
 # A file that is still awaited after this is not coming. Whoever sends it after all registers it again.
 ABANDONED_AFTER = timedelta(days=7)
+# A zip of a snapshot can be made again at any time.
+EXPORTS_KEPT = timedelta(days=7)
 # Images a transaction, and a turn of `sweep_tenant`.
 BATCH = 500
 
@@ -33,6 +36,7 @@ class Swept:
     given_up: int = 0
     answers: int = 0
     imports: int = 0
+    exports: int = 0
 
 
 def tenants_to_sweep() -> list[uuid.UUID]:
@@ -47,7 +51,8 @@ def tenants_to_sweep() -> list[uuid.UUID]:
             " WHERE i.status = 'ARRIVED' AND i.deleted_at IS NULL AND j.finished_at IS NOT NULL"
             " UNION SELECT tenant_id FROM projects_import"
             " WHERE status <> 'DONE' AND created_at < %s AND deleted_at IS NULL",
-            [now - ABANDONED_AFTER, now - idempotency.KEPT, now - ABANDONED_AFTER],
+            " UNION SELECT tenant_id FROM projects_snapshotexport WHERE status = 'EXPIRED' OR created_at < %s",
+            [now - ABANDONED_AFTER, now - idempotency.KEPT, now - ABANDONED_AFTER, now - EXPORTS_KEPT],
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -64,7 +69,8 @@ def sweep_tenant(*, tenant_id: uuid.UUID) -> Swept:
         given_up = stuck.update(status=Image.Status.FAILED, error=INGEST_ENDED)
         answers, _ = IdempotencyRecord.objects.filter(created_at__lt=now - idempotency.KEPT).delete()
     imports = sweep_imports(tenant_id=tenant_id, before=now - ABANDONED_AFTER)
-    return Swept(abandoned=abandoned, given_up=given_up, answers=answers, imports=imports)
+    exports = sweep_exports(tenant_id=tenant_id, before=now - EXPORTS_KEPT)
+    return Swept(abandoned=abandoned, given_up=given_up, answers=answers, imports=imports, exports=exports)
 
 
 def _sweep_abandoned(tenant_id: uuid.UUID, *, before: datetime) -> int:

@@ -1,4 +1,4 @@
-"""The web's gateway: two addresses go to the process that serves predictions, all else stays."""
+"""The web's gateway: the predict addresses go to the process that serves predictions, all else stays."""
 
 import io
 import json
@@ -18,6 +18,8 @@ from config.gateway import Gateway
 # Fixed: test processes must agree on what their tests are called.
 MODEL = "/api/v1/models/0b9a4c3e-6f0d-4d0e-9a43-0c7d2f4f8b11/predict"
 PROJECT = "/api/v1/projects/2f1c7a58-93f1-4f3b-8f27-5d1f0f2a6c22/predict"
+# What the script of a model's page asks.
+PAGE = "/t/acme-casings/api/models/0b9a4c3e-6f0d-4d0e-9a43-0c7d2f4f8b11/predict"
 ANSWER = b'{"predictions":[]}'
 Found = tuple[str, dict[str, str], bytes]
 
@@ -97,8 +99,8 @@ def ask_of(application: Gateway, path: str, body: bytes = b"", method: str = "PO
     return said[0], dict(said[1]), b"".join(found)
 
 
-@pytest.mark.parametrize("path", [MODEL, PROJECT])
-def test_both_addresses_are_passed_on_whole(path: str, upstream: Upstream) -> None:
+@pytest.mark.parametrize("path", [MODEL, PROJECT, PAGE])
+def test_the_addresses_are_passed_on_whole(path: str, upstream: Upstream) -> None:
     body = bytes(range(256)) * 3000  # several pieces
     status, headers, answer = ask(
         upstream.url,
@@ -144,6 +146,12 @@ def test_both_addresses_are_passed_on_whole(path: str, upstream: Upstream) -> No
         ("POST", "/api/v1/models/../../predict"),
         ("POST", "/api/v1/projects"),
         ("POST", f"/x{MODEL}"),
+        ("GET", PAGE),
+        ("POST", PAGE.replace("models", "projects")),
+        ("POST", PAGE.replace("acme-casings", "acme/casings")),
+        ("POST", PAGE.replace("acme-casings", "")),
+        ("POST", PAGE.replace("/api", "")),
+        ("POST", PAGE.replace("/t/", "/x/")),
     ],
 )
 def test_nothing_else_is(method: str, path: str, upstream: Upstream) -> None:

@@ -33,7 +33,6 @@ def alice(world: World) -> Asker:
 def _asker(person: Person, *, own: Holdings, theirs: Holdings, word: str) -> Asker:
     return Asker(
         token=person.seat.token.text,
-        # Of all that stands there by now, so of what an earlier campaign made too.
         marks=sorted(marks(theirs, own)),
         words=[word],
         own=_by_name(own),

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from projects.domain.import_archives import IMPORT_CHECK, IMPORT_COMMIT, archive_key, results_key
-from projects.models import Import, Project
+from projects.models import Import, ImportChunk, Project
 from tenants import jobs
 from tenants.ids import uuid7
 from tenants.models import Job
@@ -44,6 +44,8 @@ def imports(owner: Person, project: uuid.UUID, *, word: str) -> dict[str, uuid.U
             row.status = status
             row.save(force_insert=True)
             ids[state] = row.id
+            if state == "reported":
+                ImportChunk.objects.create(source=row, number=0, lines=[{"file": f"images/{word} reported.png"}])
             if row.job is not None:
                 ids["checking" if state == "inspecting" else "committing"] = row.job.id
     storage = TenantStorage(owner.tenant.id)

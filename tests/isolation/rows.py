@@ -76,6 +76,7 @@ OTHERS_SNAPSHOT = "writes a row that names the other tenant's snapshot, which th
 FRESH = {"files": [item("fresh")]}
 ARCHIVE = {"filename": "parts.zip", "size": 1, "sha256": "0" * 64}
 OTHERS_KEY = "writes a row that names the other tenant's project, which the composite key refuses"
+ANOTHERS_ROW = "saves a row of the other tenant's, which the model refuses"
 QUOTA = "asks for the tenant's one quota row, and finds more"
 
 ROWS = [

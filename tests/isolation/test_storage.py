@@ -33,6 +33,7 @@ def test_the_same_calls_within_the_own_prefix_pass(world: World) -> None:
         "get",
         "get a manifest",
         "get an export",
+        "get an import",
         "get a model",
         "list checkpoints",
         "put",

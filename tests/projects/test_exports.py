@@ -13,8 +13,7 @@ from defusedxml.ElementTree import fromstring
 
 from projects.domain import exporting
 from projects.domain.images import image_key
-from projects.models import Image, SnapshotExport
-from tenants import storage as storage_door
+from projects.models import Image
 from tenants.models import AuditEvent, Job
 from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
@@ -183,19 +182,6 @@ def test_more_than_fits_is_refused(
     export = asked(alice, snapshot)
     assert hand.work() == ["FAILED"]
     assert shown(alice, export)["error"]["code"] == "export_too_large"
-
-
-def test_a_large_zip_goes_in_parts(
-    alice: Person, snapshot: dict[str, Any], hand: Hand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Parts of half a kilobyte, which SeaweedFS takes and S3 would not."""
-    whole = exported(alice, snapshot, hand)
-    with tenant_scope(alice.tenant.id):
-        SnapshotExport.objects.update(status="EXPIRED")
-    monkeypatch.setattr(storage_door, "PART_BYTES", 512)
-    assert len(whole) > 2 * 512
-
-    assert exported(alice, snapshot, hand) == whole
 
 
 def test_a_canceled_export_is_failed_and_may_be_asked_for_again(

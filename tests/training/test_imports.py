@@ -10,7 +10,9 @@ import pytest
 from tests.architecture.source import ROOT
 
 
-@pytest.mark.parametrize("module", ["training.api.urls", "training.web.urls", "training.runner", "training.exporter", "training.tasks"])
+@pytest.mark.parametrize(
+    "module", ["training.api.urls", "training.web.urls", "training.runner", "training.exporter", "training.tasks"]
+)
 def test_heavy_libraries_stay_out_of(module: str) -> None:
     program = (
         "import json, os, sys, django, importlib\n"

@@ -63,7 +63,7 @@ def drawn(measure: Mapping[str, Any] | None) -> Drawn | None:
     if not measure or measure.get("value") is None:
         return None
     value, low, high = (float(measure[name]) for name in ("value", "low", "high"))
-    return Drawn(value, low, high, *(f"{100 * min(max(at, 0.0), 1.0):.2f}" for at in (value, low, high)))
+    return Drawn(value, low, high, *(_at(place) for place in (value, low, high)))
 
 
 def gap(name: str, difference: "Difference") -> Gap | None:
@@ -72,7 +72,7 @@ def gap(name: str, difference: "Difference") -> Gap | None:
     low, high = difference.low, difference.high
     if a is None or b is None or value is None or low is None or high is None:
         return None
-    return Gap(name, a, b, value, low, high, *(f"{100 * min(max(at + 0.5, 0.0), 1.0):.2f}" for at in (value, low, high)))
+    return Gap(name, a, b, value, low, high, *(_at(0.5 + place) for place in (value, low, high)))
 
 
 def class_figures(measured: Mapping[str, Any]) -> ClassFigures:
@@ -81,6 +81,11 @@ def class_figures(measured: Mapping[str, Any]) -> ClassFigures:
     boxes = int(measured["boxes"])
     words, tone = _worth(figures, boxes)
     return ClassFigures(measured["name"], int(measured["images"]), boxes, figures, words, tone)
+
+
+def _at(place: float) -> str:
+    """Percent of the drawing's width."""
+    return f"{100 * min(max(place, 0.0), 1.0):.2f}"
 
 
 def _worth(figures: Drawn | None, boxes: int) -> tuple[str, str]:

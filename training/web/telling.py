@@ -96,4 +96,5 @@ def _waiting(job: Job, *, queue: bool) -> str:
         return f"{waits}."
     if expected.eta_seconds is None:
         return f"{waits}: number {expected.queue_place} in the queue. No worker is there to take it yet."
-    return f"{waits}: number {expected.queue_place} in the queue, its turn comes in about {lasting(expected.eta_seconds)}."
+    turn = lasting(expected.eta_seconds)
+    return f"{waits}: number {expected.queue_place} in the queue, its turn comes in about {turn}."

@@ -19,9 +19,9 @@ const uppy = new Uppy<Meta, Body>({
   restrictions: { allowedFileTypes: (host.dataset.types ?? "").split(","), maxFileSize: maxBytes },
   locale: {
     strings: {
-      youCanOnlyUploadFileTypes: "is no image that can be taken. Send JPEG, PNG, WebP, TIFF or BMP.",
-      exceedsSize: "is larger than %{size}. Save it as JPEG, or crop it to the inspected part.",
-      noDuplicates: "is chosen already.",
+      youCanOnlyUploadFileTypes: "It is no image that can be taken: JPEG, PNG, WebP, TIFF or BMP.",
+      exceedsSize: "It is larger than %{size}.",
+      noDuplicates: "It is in the list already.",
     },
     pluralize: (count) => (count === 1 ? 0 : 1),
   },
@@ -74,23 +74,30 @@ new MutationObserver(() => uppy.getPlugin<Dashboard<Meta, Body>>("Dashboard")?.s
 );
 
 let isUnderWay = false;
+// Set between the wish to try again and the upload that follows from it.
+let isRetry = false;
 uppy.on("upload", (_, files) => {
-  if (!isUnderWay) outcome.begin(files as Chosen[]);
+  if (!isUnderWay && !isRetry) outcome.begin(files as Chosen[]);
   isUnderWay = true;
+  isRetry = false;
 });
-uppy.on("retry-all", (files) => outcome.again(files as Chosen[]));
-uppy.on("upload-retry", (file) => outcome.again([file as Chosen]));
+function again(files: Chosen[]): void {
+  isRetry = true;
+  outcome.again(files);
+}
+uppy.on("retry-all", (files) => again(files as Chosen[]));
+uppy.on("upload-retry", (file) => again([file as Chosen]));
 uppy.on("complete", () => {
+  if (isUnderWay) outcome.enter("over");
   isUnderWay = false;
-  outcome.end();
 });
 uppy.on("cancel-all", () => {
-  if (isUnderWay) outcome.canceled();
+  if (isUnderWay) outcome.enter("canceled");
   isUnderWay = false;
 });
 // A file that is refused before it is even in the list is named as well.
 uppy.on("restriction-failed", (file, error) => {
-  outcome.failed({ id: file?.id ?? error.message, name: file?.name }, { message: error.message, hint: "It is not in the list; the others are." });
+  outcome.refused(file?.name ?? "", { message: error.message, hint: "Save it as JPEG, or leave it out: the others go." });
 });
 batch.addEventListener("submit", (event) => event.preventDefault());
 window.addEventListener("beforeunload", (event) => {

@@ -10,7 +10,7 @@ from projects.domain.sweeping import Swept, sweep_tenant, tenants_to_sweep
 
 
 class Command(BaseCommand):
-    help = "Clears uploads and imports that never came, ingests that were given up and old idempotency records."
+    help = "Clears uploads and imports that never came, ingests given up, old exports and idempotency records."
 
     def handle(self, **_options: Any) -> None:
         if "maint" not in settings.DATABASES:
@@ -20,5 +20,6 @@ class Command(BaseCommand):
         total = Swept(*(sum(column) for column in zip(*swept, strict=True))) if swept else Swept()
         self.stdout.write(
             f"{len(tenants)} tenants: {total.abandoned} uploads never came, {total.given_up} ingests were given up,"
-            f" {total.answers} kept answers were old, {total.imports} imports were never committed."
+            f" {total.answers} kept answers were old, {total.imports} imports were never committed,"
+            f" {total.exports} exports were old."
         )

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tests.clients.sdk.fake_learning import FakeLearning
+from tests.clients.sdk.fake_datasets import FakeDatasets
 from tests.clients.sdk.fake_things import MADE, Reply, missing
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ TYPES = ("image/jpeg", "image/png", "image/bmp", "image/tiff", "image/webp")
 FORM_BYTES = 16 * 1024 * 1024
 
 
-class FakeTenant(FakeLearning):
+class FakeTenant(FakeDatasets):
     """Images become READY, or FAILED if their bytes say `corrupt`, when their job was looked at enough."""
 
     def __init__(self, url: str) -> None:

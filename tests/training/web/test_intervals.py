@@ -5,6 +5,8 @@ import pytest
 from training.domain.paired import Difference
 from training.web.intervals import class_figures, drawn, gap
 
+Figures = tuple[float | None, float | None, float | None]
+
 
 def measured(boxes: int, value: float | None, low: float | None = None, high: float | None = None) -> dict[str, object]:
     ap50 = {"value": value, "low": low, "high": high}
@@ -12,22 +14,20 @@ def measured(boxes: int, value: float | None, low: float | None = None, high: fl
 
 
 @pytest.mark.parametrize(
-    ("boxes", "value", "low", "high", "words", "tone"),
+    ("boxes", "figures", "words", "tone"),
     [
-        (4, 0.4, 0.1, 0.8, "4 boxes, too few to tell: 0.10–0.80.", "info"),
-        (4, 0.8, 0.7, 0.9, "4 boxes, too few to tell", "info"),
-        (60, 0.5, 0.2, 0.7, "60 boxes, too few to tell: 0.20–0.70.", "info"),
-        (1, 0.1, 0.0, 0.3, "1 box: hardly found, 0.00–0.30.", "warning"),
-        (60, 0.1, 0.0, 0.3, "60 boxes: hardly found", "warning"),
-        (60, 0.7, 0.6, 0.8, "60 boxes: found well, 0.60–0.80.", ""),
-        (60, 0.5, 0.4, 0.6, "60 boxes: found in part, 0.40–0.60.", ""),
-        (0, None, None, None, "0 boxes: nothing to judge it by.", "info"),
+        (4, (0.4, 0.1, 0.8), "4 boxes, too few to tell: 0.10–0.80.", "info"),
+        (4, (0.8, 0.7, 0.9), "4 boxes, too few to tell", "info"),
+        (60, (0.5, 0.2, 0.7), "60 boxes, too few to tell: 0.20–0.70.", "info"),
+        (1, (0.1, 0.0, 0.3), "1 box: hardly found, 0.00–0.30.", "warning"),
+        (60, (0.1, 0.0, 0.3), "60 boxes: hardly found", "warning"),
+        (60, (0.7, 0.6, 0.8), "60 boxes: found well, 0.60–0.80.", ""),
+        (60, (0.5, 0.4, 0.6), "60 boxes: found in part, 0.40–0.60.", ""),
+        (0, (None, None, None), "0 boxes: nothing to judge it by.", "info"),
     ],
 )
-def test_a_class_is_told_in_words(
-    boxes: int, value: float | None, low: float | None, high: float | None, words: str, tone: str
-) -> None:
-    told = class_figures(measured(boxes, value, low, high))
+def test_a_class_is_told_in_words(boxes: int, figures: Figures, words: str, tone: str) -> None:
+    told = class_figures(measured(boxes, *figures))
     assert told.words.startswith(words)
     assert told.tone == tone
 

@@ -5,8 +5,11 @@ import type { Chosen, Outcomes } from "./pipeline";
 // Lines of the table; the gallery lists all that failed.
 const MOST_LINES = 100;
 
+type Phase = "choosing" | "sending" | "over" | "canceled";
+
 export class Outcome implements Outcomes {
   private chosen = 0;
+  private phase: Phase = "choosing";
   private readonly problems = new Map<string, { name: string; trouble: Trouble }>();
   private readonly sentOnes = new Set<string>();
   private readonly readyOnes = new Set<string>();
@@ -15,51 +18,68 @@ export class Outcome implements Outcomes {
   constructor(private readonly panel: HTMLElement) {}
 
   begin(files: Chosen[]): void {
-    this.chosen = files.length;
-    for (const kept of [this.problems, this.sentOnes, this.readyOnes, this.there]) kept.clear();
-    this.show(false);
+    // What was refused while it was chosen is part of the story; an earlier upload is not.
+    if (this.phase !== "choosing") this.problems.clear();
+    for (const kept of [this.sentOnes, this.readyOnes, this.there]) kept.clear();
+    this.chosen = files.length + this.problems.size;
+    this.enter("sending");
   }
 
   /** Some are tried again. */
   again(files: Chosen[]): void {
     for (const file of files) this.problems.delete(file.id);
-    this.show(false);
+    for (const file of files) this.sentOnes.delete(file.id);
+    this.enter("sending");
   }
 
   sent(file: Chosen): void {
     this.sentOnes.add(file.id);
-    this.show(false);
+    this.show();
   }
 
   ready(file: Chosen): void {
     this.readyOnes.add(file.id);
-    this.show(false);
+    this.show();
   }
 
   duplicate(file: Chosen): void {
     this.there.add(file.id);
-    this.show(false);
+    this.show();
   }
 
-  failed(file: { id: string; name?: string | null }, trouble: Trouble): void {
-    this.problems.set(file.id, { name: file.name ?? "", trouble });
-    this.show(false);
+  failed(file: Chosen, trouble: Trouble): void {
+    this.problems.set(file.id, { name: file.name, trouble });
+    this.show();
   }
 
-  end(): void {
-    this.show(true);
+  /** A file did not even get into the choice. */
+  refused(name: string, trouble: Trouble): void {
+    if (this.phase !== "choosing" && this.phase !== "sending") {
+      this.problems.clear();
+      this.phase = "choosing";
+    }
+    this.problems.set(`refused ${name}`, { name, trouble });
+    if (this.phase === "sending") this.chosen += 1;
+    this.show();
   }
 
-  canceled(): void {
-    this.show(true);
-    this.part("[data-title]").textContent = "Canceled";
+  enter(phase: Phase): void {
+    this.phase = phase;
+    this.show();
   }
 
-  private show(isOver: boolean): void {
+  private title(): string {
+    if (this.phase === "sending") return "Sending";
+    if (this.phase === "canceled") return "Canceled";
+    if (this.phase === "choosing") return "Not taken";
+    return this.problems.size ? "Done, but not all files were taken" : "Done";
+  }
+
+  private show(): void {
     this.panel.hidden = false;
+    this.part("[data-title]").textContent = this.title();
+    const isOver = this.phase !== "sending";
     const taken = this.readyOnes.size + this.there.size;
-    const title = !isOver ? "Sending" : this.problems.size ? "Done, but not all files were taken" : "Done";
-    this.part("[data-title]").textContent = title;
     const checking = [...this.sentOnes].filter((id) => !this.readyOnes.has(id) && !this.problems.has(id)).length;
     this.figures([
       [this.readyOnes.size, "taken in", "text-success"],
@@ -69,7 +89,7 @@ export class Outcome implements Outcomes {
       [isOver ? 0 : Math.max(0, this.chosen - taken - this.problems.size - checking), "to send", ""],
     ]);
     this.table();
-    this.part("[data-next]").hidden = !isOver || !taken;
+    this.part("[data-next]").hidden = this.phase === "sending" || !taken;
   }
 
   private figures(figures: [number, string, string][]): void {
@@ -98,7 +118,7 @@ export class Outcome implements Outcomes {
       return row;
     }));
     this.part("[data-more]").hidden = lines.length <= MOST_LINES;
-    this.part("[data-more]").textContent = `And ${lines.length - MOST_LINES} more.`;
+    this.part("[data-more]").textContent = lines.length > MOST_LINES ? `And ${lines.length - MOST_LINES} more.` : "";
   }
 
   private part(selector: string): HTMLElement {
