@@ -13,7 +13,7 @@ class ExportInput(serializers.Serializer[Any]):
     format = serializers.ChoiceField(choices=SnapshotExport.Format.choices)
 
 
-class ExportSerializer(serializers.ModelSerializer[SnapshotExport]):
+class SnapshotExportSerializer(serializers.ModelSerializer[SnapshotExport]):
     """`missing_count`: images of the snapshot that were deleted before the zip was made, and are not in it."""
 
     snapshot = serializers.UUIDField(source="snapshot_id")

@@ -50,7 +50,7 @@ def tenants_to_sweep() -> list[uuid.UUID]:
             " ON j.tenant_id = i.tenant_id AND j.id = i.job_id"
             " WHERE i.status = 'ARRIVED' AND i.deleted_at IS NULL AND j.finished_at IS NOT NULL"
             " UNION SELECT tenant_id FROM projects_import"
-            " WHERE status <> 'DONE' AND created_at < %s AND deleted_at IS NULL",
+            " WHERE status <> 'DONE' AND created_at < %s AND deleted_at IS NULL"
             " UNION SELECT tenant_id FROM projects_snapshotexport WHERE status = 'EXPIRED' OR created_at < %s",
             [now - ABANDONED_AFTER, now - idempotency.KEPT, now - ABANDONED_AFTER, now - EXPORTS_KEPT],
         )

@@ -135,12 +135,18 @@ def _work(job: Job | None) -> dict[str, Any]:
     return {"words": words, "done": int(progress["done"]), "total": int(progress["total"])}
 
 
+def _harmless(problem: dict[str, Any]) -> bool:
+    return bool(problem["harmless"])
+
+
 def _report(report: dict[str, Any]) -> dict[str, Any]:
     """The check's report as the page tells it: what costs something first."""
-    problems = [problem | {"harmless": problem["kind"] in HARMLESS} for problem in report["problems"]]
+    problems: list[dict[str, Any]] = [
+        problem | {"harmless": problem["kind"] in HARMLESS} for problem in report["problems"]
+    ]
     splits = {**dict(Image.Split.choices), "UNASSIGNED": "by their group"}
     return report | {
-        "problems": sorted(problems, key=lambda problem: problem["harmless"]),
+        "problems": sorted(problems, key=_harmless),
         "unknown": [label for label in report["classes"] if not label["known"]],
         "most": max((label["boxes"] for label in report["classes"]), default=0) or 1,
         "splits": [(splits.get(name, name), count) for name, count in report["splits"].items()],

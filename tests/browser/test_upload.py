@@ -138,3 +138,21 @@ def test_a_file_that_is_no_image_is_named_and_the_others_go(
     expect(page.locator("#outcome")).to_contain_text("1 taken in")
     expect(page.locator("#outcome")).to_contain_text("notes.txt")
     assert images(site, project) == {good.name: "READY"}
+
+
+def test_what_did_not_get_through_is_tried_again_by_a_click(
+    site: Site, alice: Seen, project: str, tmp_path: Path
+) -> None:
+    paths = written(tmp_path, 2)
+    page = alice.open(f"projects/{project}/upload")
+    page.route(lambda url: not url.startswith(site.url), lambda route: route.abort())
+    send(page, *paths)
+    expect(page.locator("#outcome")).to_contain_text("2 not taken")
+    expect(page.locator("#outcome tbody tr").first).to_contain_text("did not reach the storage")
+    page.unroute_all()
+    page.locator(".uppy-StatusBar-actionBtn--retry").click()
+    expect(page.locator("#outcome")).to_contain_text("2 taken in", timeout=60_000)
+    expect(page.locator("#outcome-title")).to_have_text("Done")
+    assert images(site, project) == {path.name: "READY" for path in paths}
+    # The browser tells of every request that fails.
+    alice.complaints.clear()

