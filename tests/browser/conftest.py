@@ -10,7 +10,8 @@ from playwright.sync_api import Browser
 
 from myriad import Client
 from tests.browser.furnishing import Furnished, furnish
-from tests.browser.site import Seen, Site, chromium
+from tests.browser.site import Seen, Site
+from tests.browser.windows import chromium
 
 
 @pytest.fixture(scope="package")

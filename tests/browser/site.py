@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,16 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 from deploy.local.services import ROOT
 from myriad import Client
+from tests.browser.windows import WIDE, sign_in
 from tests.cast import PASSWORD
 from tests.chaos.ground import Ground, TenantKey
-
-# No background networking: nothing but the service is asked for anything.
-QUIET = ("gpu", "quic", "background-networking", "component-update", "sync", "default-apps", "extensions")
-WIDE, NARROW = (1280, 860), (390, 844)
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ class Site(Ground):
         """A browser in which the person is signed in; fails at its end on anything that its console complains of."""
         if who not in self._states:
             with self._context(browser, dark=dark, size=size) as context:
-                sign_in(context.new_page(), self.url, self.people[who].email)
+                sign_in(context.new_page(), self.url, self.people[who].email, PASSWORD)
                 self._states[who] = context.storage_state()
         with self._context(browser, dark=dark, size=size, state=self._states[who]) as context:
             seen = Seen(context.new_page(), f"{self.url}/t/{self.people[who].tenant}")
@@ -122,28 +118,3 @@ class Seen:
         # A page that is left drops what it still loads.
         if "ERR_ABORTED" not in (request.failure or ""):
             self.complaints.append(f"failed: {request.url.partition('?')[0]} {request.failure}")
-
-
-def sign_in(page: Page, url: str, email: str, password: str = PASSWORD) -> None:
-    """As a person does it."""
-    page.goto(f"{url}/sign-in")
-    page.fill("[name=email]", email)
-    page.fill("[name=password]", password)
-    page.click("button:has-text('Sign in')")
-    page.wait_for_load_state("networkidle")
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A real Chromium without a window. CHROMIUM names it where it is not on the path."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        raise RuntimeError("the browser tests need Chromium: `make browser` installs it, or name it in CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in QUIET)]
-        )
-        try:
-            yield browser
-        finally:
-            browser.close()

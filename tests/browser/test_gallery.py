@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.site import NARROW, Seen, Site
+from tests.browser.site import Seen, Site
 from tests.browser.test_upload import send, written
+from tests.browser.windows import NARROW
 
 
 @pytest.fixture

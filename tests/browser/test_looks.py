@@ -11,7 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.furnishing import Furnished
-from tests.browser.site import NARROW, WIDE, Seen, Site
+from tests.browser.site import Seen, Site
+from tests.browser.windows import NARROW, WIDE
 
 # Name → path below the tenant's address.
 PAGES = {

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 from deploy.demo.casings import Casing, generate
 from tests.browser.boards import HEIGHT, WIDTH, Hand, boxes, number, save
-from tests.browser.site import WIDE, Seen, Site, sign_in
+from tests.browser.site import Seen, Site
+from tests.browser.windows import WIDE, sign_in
 from tests.cast import PASSWORD
 
 COUNT = 9
@@ -60,7 +61,7 @@ def test_from_the_sign_in_to_a_model_that_answers(
 ) -> None:
     site.manage("backbone")
     page = seen.page
-    sign_in(page, site.url, site.people["alice"].email)
+    sign_in(page, site.url, site.people["alice"].email, PASSWORD)
     project = _project_with_classes(page)
     _upload(seen, project, files)
     _draw_a_box(seen, project)

@@ -101,7 +101,10 @@ def test_the_command_finds_the_tenants_and_leaves_the_others(cast: Cast, project
     said = io.StringIO()
     call_command("sweep", stdout=said)
 
-    assert said.getvalue() == ("1 tenants: 1 uploads never came, 0 ingests were given up, 0 kept answers were old.\n")
+    assert said.getvalue() == (
+        "1 tenants: 1 uploads never came, 0 ingests were given up, 0 kept answers were old,"
+        " 0 imports were never committed, 0 exports were old.\n"
+    )
     with tenant_scope(cast.alice.tenant.id):
         assert not Image.objects.filter(id=old).exists()
     with tenant_scope(cast.charlie.tenant.id):

@@ -199,6 +199,20 @@ def test_last_use_is_written_once_a_minute(cast: Cast) -> None:
     assert last_used() > first
 
 
+def test_the_note_of_a_use_does_not_wait_for_the_disk_and_what_follows_does(cast: Cast) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO on")  # the tests' own server has it off
+    with CaptureQueriesContext(connection) as said:
+        authenticate(text=cast.bob.seat.token.text)
+
+    statements = [query["sql"] for query in said.captured_queries]
+    (unhurried,) = [place for place, sql in enumerate(statements) if sql == "SET LOCAL synchronous_commit TO off"]
+    assert statements[unhurried + 1].startswith("UPDATE")
+    with tenant_scope(cast.bob.tenant.id), connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",)
+
+
 def test_revoking_works_at_once_and_once(cast: Cast) -> None:
     key, text = key_of(cast.bob)
     with tenant_scope(cast.bob.tenant.id):
