@@ -1,10 +1,11 @@
 """Drawing boxes as a labeler does: with a mouse, with keys, against others, and without losing a digit."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, expect
+from playwright.sync_api import Browser, Dialog, Route, expect
 
 from tests.browser.boards import Drawer, Hand, boxes, drawer, number, save
 from tests.browser.site import Seen, Site
@@ -217,7 +218,7 @@ def test_predictions_are_laid_over_it_from_a_score_on(alice: Seen, drawn: Drawer
         f"models/m2/images/{image}": judged | {"judged": False, "predictions": []},
     }
     for path, answer in answers.items():
-        alice.page.route(f"{alice.base}/api/{path}", lambda route, answer=answer: route.fulfill(json=answer))
+        alice.page.route(f"{alice.base}/api/{path}", _answering(answer))
     page = alice.open(f"images/{image}")
     page.get_by_text("Predictions").click()
     panel = page.locator("#predictions")
@@ -233,3 +234,7 @@ def test_predictions_are_laid_over_it_from_a_score_on(alice: Seen, drawn: Drawer
     expect(panel).to_contain_text("was not evaluated on this image")
     page.reload()
     expect(panel.get_by_label("Model")).to_have_value("m2")  # as it was left, for the next image
+
+
+def _answering(answer: Any) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(json=answer)
