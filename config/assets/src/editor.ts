@@ -199,7 +199,7 @@ class Editor {
     const count = this.draft.boxes.length;
     const words = count ? counted(count, "box", "boxes") : this.saving.isLabelled ? "Good part" : "Not labelled";
     state.textContent = this.draft.isChanged ? "Not saved yet" : words;
-    state.className = `badge ${this.draft.isChanged ? "badge-warning badge-soft" : this.saving.isLabelled ? "badge-success badge-soft" : "badge-ghost"}`;
+    state.className = `badge ${this.draft.isChanged ? "badge-warning" : this.saving.isLabelled ? "badge-success badge-soft" : "badge-ghost"}`;
   }
 }
 
