@@ -14,7 +14,7 @@ To add a page, add a line. As in `rows`, each line leaks with both guards disabl
 from dataclasses import dataclass
 from typing import Any
 
-from tests.isolation.rows import FRESH, OTHERS_KEY, QUOTA, WITHIN_PROJECT, Row
+from tests.isolation.rows import ARCHIVE, FRESH, OTHERS_KEY, QUOTA, WITHIN_PROJECT, Row
 from tests.isolation.world import Holdings
 
 
@@ -31,6 +31,7 @@ class PageRow(Row):
         return self.path.startswith("api/")
 
 
+OTHERS_JOB = "its job is the caller's, which the row's key refuses"
 OTHERS_LEFT_OUT = "what is compared with is looked for among the rows of the same project"
 
 PAGE_ROWS = [
@@ -93,6 +94,17 @@ PAGE_ROWS = [
     PageRow("GET", "snapshots/{own.snapshot}?against={snapshot}", holds=OTHERS_LEFT_OUT),
     PageRow("GET", "api/snapshots/{snapshot}/manifest", owner=302, viewer=302),
     PageRow("GET", "api/snapshots/{snapshot}/coco", owner=302, viewer=302),
+    PageRow("GET", "projects/{project}/imports"),
+    PageRow("GET", "projects/{own.project}/imports?cursor={p:tenant}", holds=WITHIN_PROJECT),
+    PageRow("GET", "imports/{reported}"),
+    PageRow("POST", "imports/{arriving}", {"do": "check"}, 302, 403),
+    PageRow("POST", "imports/{inspecting}", {"do": "cancel"}, 302, 403),
+    PageRow("POST", "imports/{reported}", {"do": "commit"}, 302, 403, breaks=OTHERS_JOB),
+    PageRow("POST", "imports/{reported}", {"do": "discard"}, 302, 403),
+    PageRow("GET", "api/projects/{project}/imports"),
+    PageRow("POST", "api/projects/{project}/imports", ARCHIVE, 201, 403, breaks=OTHERS_KEY),
+    PageRow("POST", "api/imports/{arriving}/check", owner=202, viewer=403),
+    PageRow("GET", "api/imports/{imported}/results", owner=302, viewer=302),
     # training/
     PageRow("GET", "projects/{project}/runs"),
     PageRow("GET", "projects/{own.project}/runs?cursor={p:tenant}", holds=WITHIN_PROJECT),

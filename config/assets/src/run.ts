@@ -65,7 +65,7 @@ class Curve {
     const options: uPlot.Options = {
       width: this.host.clientWidth,
       height: HEIGHT,
-      padding: [8, 12, 0, 0],
+      padding: [8, 24, 0, 0],
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { show: true } },
       scales: { x: { time: false, range: [0, 100] }, y: { range: (_plot, _low, high) => [0, high * 1.05 || 1] } },
