@@ -5,14 +5,15 @@ from typing import Any
 from rest_framework import serializers
 
 from projects.api.serializers import ItemError
+from projects.domain.archives.contents import MAX_ARCHIVE_BYTES
 from projects.domain.imports import standing
 from projects.models import Import
 
 
 class ImportInput(serializers.Serializer[Any]):
     filename = serializers.CharField(max_length=255, trim_whitespace=False)
-    size = serializers.IntegerField(min_value=1)
-    sha256 = serializers.RegexField(r"^[0-9a-f]{64}\Z", help_text="Of the zip, in lower-case hexadecimal digits.")
+    size = serializers.IntegerField(min_value=1, max_value=MAX_ARCHIVE_BYTES)
+    sha256 = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="Of the zip, in lower-case hexadecimal digits.")
 
 
 class CommitInput(serializers.Serializer[Any]):

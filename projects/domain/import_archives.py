@@ -43,6 +43,10 @@ def import_of(context: JobContext, *statuses: str) -> Import:
         found = rows.filter(project__deleted_at=None).first()
     if found is None:
         raise JobFailed("not_found", "The import is not there any more.", hint="Upload the archive again.")
+    if found.job_id == context.job_id and found.status == Import.Status.FAILED:
+        # Written by an earlier attempt, which died before it could say so.
+        error: dict[str, str] = found.error or {}
+        raise JobFailed(error["code"], error["message"], hint=error["hint"])
     if found.job_id != context.job_id or found.status not in statuses:
         raise JobFailed("superseded", "The import was asked for anew.", hint="Wait for its newest job.")
     return found

@@ -72,9 +72,9 @@ def test_from_the_sign_in_to_a_model_that_answers(
 def _project_with_classes(page: Page) -> str:
     """Makes the project and two classes; its id."""
     page.get_by_role("button", name=re.compile("New project|Make the first project")).click()
-    page.get_by_label("Name").fill("Casings, line 2")
+    page.get_by_label("Name").fill("Casings, line 7")
     page.get_by_role("button", name="Make project").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Casings, line 2")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Casings, line 7")
     expect(page.get_by_text("The label book is empty")).to_be_visible()
     for name, definition in (
         ("scratch", "A line in the metal, longer than 1 mm."),

@@ -103,7 +103,7 @@ PAGE_ROWS = [
     PageRow("POST", "imports/{reported}", {"do": "discard"}, 302, 403),
     PageRow("GET", "api/projects/{project}/imports"),
     PageRow("POST", "api/projects/{project}/imports", ARCHIVE, 201, 403, breaks=OTHERS_KEY),
-    PageRow("POST", "api/imports/{arriving}/check", owner=202, viewer=403),
+    PageRow("POST", "api/imports/{arriving}/check", {}, 202, 403),
     PageRow("GET", "api/imports/{imported}/results", owner=302, viewer=302),
     # training/
     PageRow("GET", "projects/{project}/runs"),

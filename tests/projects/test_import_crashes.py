@@ -16,9 +16,10 @@ from tests.cast import Person
 from tests.crashing import Killed, Line, break_once
 from tests.projects.archives.zips import coco_zip, photo
 from tests.projects.files import File
-from tests.projects.importing import checked, labels_of, results, shown, stored
+from tests.projects.importing import checked, labels_of, results, sent, shown, stored
 from tests.projects.uploading import bring, post, usage
 from tests.projects.working import Hand, expire, hasten
+from workers.domain import leases
 
 BOX = ("dent", 1.5, 2.0, 10.25, 12.0)
 # Two images a chunk: what is there already and a new one, a broken file and a copy, a good one.
@@ -152,6 +153,25 @@ def test_a_check_broken_off_is_repeated(
     hasten(alice)
     assert hand.work() == ["SUCCEEDED"]
     assert shown(alice, row["id"])["status"] == "CHECKED"
+
+
+def test_a_check_killed_after_it_failed_fails_for_the_same_reason(
+    alice: Person, project: str, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = sent(alice, project, b"this is no zip")
+    assert post(alice, f"imports/{import_id}/check", {}).status_code == 202
+    break_once(monkeypatch, Line(leases, "fail"), Killed())
+    with pytest.raises(Killed):
+        hand.work()
+    row, job = stored(alice, import_id)
+    assert job is not None
+    assert (row.status, job.state) == ("FAILED", "RUNNING")
+    expire(alice, job.id)
+    assert hand.work() == ["FAILED"]
+    row, job = stored(alice, import_id)
+    assert job is not None
+    assert row.error == job.error
+    assert (row.error or {})["code"] == "not_a_zip"
 
 
 def test_imports_nobody_committed_are_swept(

@@ -18,7 +18,7 @@ from tests.projects.uploading import ask, complete, post, send
 from tests.projects.working import Hand
 
 FORMATS = pytest.mark.parametrize("form", ["COCO", "VOC", "YOLO"])
-CLASSES = [
+CLASSES: list[dict[str, str]] = [
     {"name": "dent", "definition": "Pressed in.", "rule": "deeper than 0.05 mm", "color": "#112233"},
     {"name": "Kratzer <&> «größer»", "definition": "Zeile 1\nZeile 2", "color": "#445566"},
     {"name": "no"},
@@ -43,8 +43,8 @@ IMAGES: list[tuple[str, str, dict[str, Any], list[Any]]] = [
 
 @pytest.fixture
 def snapshot(alice: Person, project: str, hand: Hand) -> dict[str, Any]:
-    for said in CLASSES:
-        assert post(alice, f"projects/{project}/classes", said).status_code == 201
+    for label_said in CLASSES:
+        assert post(alice, f"projects/{project}/classes", label_said).status_code == 201
     files = [photograph(seed, form) for seed, form, _, _ in IMAGES]
     said = [file.item(**described) for file, (_, _, described, _) in zip(files, IMAGES, strict=True)]
     lines = ask(alice, project, *said)

@@ -86,7 +86,12 @@ def test_people_are_asked(
     service: FakeService, myriad: Myriad, archive: str, monkeypatch: pytest.MonkeyPatch, *, said: bool, status: str
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("click.confirm", lambda question, **_: asked.append(question) or said)
+
+    def confirm(question: str, **_: object) -> bool:
+        asked.append(question)
+        return said
+
+    monkeypatch.setattr("click.confirm", confirm)
     ended = myriad("dataset", "import", archive, "-p", "Casings")
 
     assert (ended.code, asked) == (0, ["Import this?"])
