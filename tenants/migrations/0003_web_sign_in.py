@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from tenants.row_security import APP, DEFINER, definer_function, share
+from tenants.row_security import APP, definer_function, let_definer, share
 
 
 class Migration(migrations.Migration):
@@ -16,13 +16,7 @@ class Migration(migrations.Migration):
         ),
         *share("django_session", grants="SELECT, INSERT, UPDATE, DELETE"),
         # The function below reads names of tenants, which no other one may.
-        migrations.RunSQL(
-            (
-                f"CREATE POLICY definer ON tenants_tenant TO {DEFINER} USING (true)",
-                f"GRANT SELECT (id, slug) ON tenants_tenant TO {DEFINER}",
-            ),
-            migrations.RunSQL.noop,
-        ),
+        *let_definer("tenants_tenant", read=["id", "slug"]),
         # The tenant of this slug, for who has a seat there; for others it is not there.
         *definer_function(
             "seat_tenant(p_user uuid, p_slug text)",
