@@ -41,18 +41,25 @@ def running_stack() -> Iterator[Stack]:
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
         try:
-            _wait(process, ready, folder / "log")
+            _wait(process, ready)
             yield Stack(env=_read(folder / "local" / "env"), pid=process.pid)
+        except Exception as error:
+            error.add_note(f"The stack said last:\n{_tail(folder / 'log')}")
+            raise
         finally:
             process.terminate()
             process.wait(STOP_SECONDS)
 
 
-def _wait(process: "subprocess.Popen[bytes]", ready: Path, log: Path) -> None:
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
+
+
+def _wait(process: "subprocess.Popen[bytes]", ready: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the stack did not start:\n{log.read_text()[-2000:]}")
+            raise RuntimeError("the stack did not start")
         time.sleep(0.1)
 
 

@@ -113,6 +113,28 @@ def test_the_sign_in(look: str, site: Site, browser: Browser) -> None:
     context.close()
 
 
+@pytest.mark.parametrize("look", ["light", "narrow"])
+def test_long_names_are_cut(look: str, site: Site, browser: Browser) -> None:
+    name = f"{look}_{'casings_of_a_line_' * 10}"
+    made = site.ask("alice", "POST", "projects", {"name": name, "kind": "DETECTION", "description": name * 2})
+    site.ask("alice", "POST", f"projects/{made['id']}/classes", {"name": name[:100], "definition": name})
+    faults = {}
+    with site.browsing(browser, "alice", **LOOKS[look]) as seen:
+        for place in ("", "/images", "/upload", "/imports", "/snapshots", "/runs", "/models"):
+            page = seen.open(f"projects/{made['id']}{place}")
+            settled(page)
+            seen.shot(f"long-{place.strip('/') or 'project'}-{look}")
+            wide = page.locator("aside").evaluate(
+                "(aside) => [...aside.querySelectorAll('a')].some("
+                "(a) => a.getBoundingClientRect().right > aside.getBoundingClientRect().right)"
+            )
+            faults[place] = faults_of(page, accessible=False) + ["the navigation is cut"] * wide
+        seen.open("projects")
+        faults["projects"] = faults_of(seen.page, accessible=False)
+    site.ask("alice", "DELETE", f"projects/{made['id']}")
+    assert not any(faults.values()), faults
+
+
 @pytest.mark.parametrize("name", ["projects", "images", "image", "imports", "snapshots", "runs", "models", "members"])
 def test_a_viewer_finds_no_button_that_refuses(name: str, site: Site, browser: Browser, furnished: Furnished) -> None:
     """What a form of the page would do is allowed to whoever sees it."""

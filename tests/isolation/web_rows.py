@@ -14,7 +14,7 @@ To add a page, add a line. As in `rows`, each line leaks with both guards disabl
 from dataclasses import dataclass
 from typing import Any
 
-from tests.isolation.rows import ARCHIVE, FRESH, OTHERS_KEY, QUOTA, WITHIN_PROJECT, Row
+from tests.isolation.rows import ARCHIVE, FRESH, OTHERS_KEY, OTHERS_SNAPSHOT, QUOTA, WITHIN_PROJECT, Row
 from tests.isolation.world import Holdings
 
 
@@ -104,6 +104,9 @@ PAGE_ROWS = [
     PageRow("POST", "api/projects/{project}/imports", ARCHIVE, 201, 403, breaks=OTHERS_KEY),
     PageRow("POST", "api/imports/{arriving}/check", {}, 202, 403),
     PageRow("GET", "api/imports/{imported}/results", owner=302, viewer=302),
+    PageRow("GET", "snapshots/{snapshot}/exports"),
+    PageRow("POST", "snapshots/{snapshot}/exports", {"format": "YOLO"}, 302, 403, breaks=OTHERS_SNAPSHOT),
+    PageRow("GET", "api/exports/{export}/file", owner=302, viewer=302),
     # training/
     PageRow("GET", "projects/{project}/runs"),
     PageRow("GET", "projects/{own.project}/runs?cursor={p:tenant}", holds=WITHIN_PROJECT),
