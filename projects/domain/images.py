@@ -90,25 +90,28 @@ def file_address(*, image_id: uuid.UUID, which: Literal["image", "thumbnail"], b
     """A short-lived address of the image's file. Opens the scope itself. Raises NotFound or NotReady."""
     with tenant_scope(by.tenant_id):
         image = image_named(image_id)
-    return address_of(image, which=which)
+    return address_of(image, which=which, by=by)
 
 
-def address_of(image: Image, *, which: Literal["image", "thumbnail"]) -> str:
-    """The same of an image that was read already; no scope is open. Raises NotReady."""
+def address_of(image: Image, *, which: Literal["image", "thumbnail"], by: Principal) -> str:
+    """The same of an image that was read already; no scope is open. Raises NotReady.
+
+    Signed for the tenant of who asks, not of the row: were it another's, the address would lead nowhere.
+    """
     if image.status != Image.Status.READY:
         raise NotReady(image.status)
-    storage = TenantStorage(image.tenant_id)
+    storage = TenantStorage(by.tenant_id)
     if which == "thumbnail":
         return storage.presign_download(thumbnail_key(image.thumbnail_sha256), content_type="image/webp")
     return storage.presign_download(image_key(image.stored_sha256), content_type=image.stored_type)
 
 
-def thumbnail_addresses(images: Iterable[Image]) -> dict[uuid.UUID, str]:
-    """Image → short-lived address of its thumbnail, of those of one tenant that have one; no scope is open."""
+def thumbnail_addresses(images: Iterable[Image], *, by: Principal) -> dict[uuid.UUID, str]:
+    """Image → short-lived address of its thumbnail, of those that have one, for who asks; no scope is open."""
     ready = [image for image in images if image.status == Image.Status.READY]
     if not ready:
         return {}
-    storage = TenantStorage(ready[0].tenant_id)
+    storage = TenantStorage(by.tenant_id)
     return {
         image.id: storage.presign_download(thumbnail_key(image.thumbnail_sha256), content_type="image/webp")
         for image in ready

@@ -23,7 +23,7 @@ class _LabelBookPage(TenantPage):
     section = "projects"
 
     def sign(self, context: dict[str, Any]) -> None:
-        sign_examples(context)
+        sign_examples(context, by=self.seat.principal)
 
     def shown_after(self, project_id: uuid.UUID) -> HttpResponse:
         """Leads back to the label book."""

@@ -61,7 +61,9 @@ class ImagePage(TenantPage):
         }
 
     def sign(self, context: dict[str, Any]) -> None:
-        context["address"] = address_of(context["image"], which="image") if context["ready"] else ""
+        context["address"] = (
+            address_of(context["image"], which="image", by=self.seat.principal) if context["ready"] else ""
+        )
 
 
 def _shown_classes(label_book: Iterable[DefectClass], boxes: Sequence[Box]) -> list[dict[str, Any]]:

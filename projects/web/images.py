@@ -69,7 +69,7 @@ class ImagesPage(TenantPage):
         }
 
     def sign(self, context: dict[str, Any]) -> None:
-        addresses = thumbnail_addresses(context["page"].rows)
+        addresses = thumbnail_addresses(context["page"].rows, by=self.seat.principal)
         for card in context["cards"]:
             card["address"] = addresses.get(card["image"].id, "")
 

@@ -12,6 +12,7 @@ from projects.domain.milestones import ENOUGH, Step
 from projects.domain.statistics import image_counts
 from projects.models import DefectClass, Image, Project
 from tenants.models import Job
+from tenants.permissions import Principal
 from tenants.web.forms import tag_of
 
 EXAMPLES = 4
@@ -53,10 +54,10 @@ def overview(project_id: uuid.UUID) -> dict[str, Any]:
     }
 
 
-def sign_examples(context: dict[str, Any]) -> None:
+def sign_examples(context: dict[str, Any], *, by: Principal) -> None:
     """Adds the addresses of the examples' thumbnails; no scope is open."""
     images = [example["image"] for entry in context["book"] for example in entry["examples"]]
-    addresses = thumbnail_addresses(images)
+    addresses = thumbnail_addresses(images, by=by)
     for entry in context["book"]:
         for example in entry["examples"]:
             example["address"] = addresses[example["image"].id]

@@ -43,7 +43,7 @@ class ProjectPage(TenantPage):
         return overview(project_id)
 
     def sign(self, context: dict[str, Any]) -> None:
-        sign_examples(context)
+        sign_examples(context, by=self.seat.principal)
 
     def act(self, request: HttpRequest, project_id: uuid.UUID) -> HttpResponse:
         if request.POST.get("do") == "delete":

@@ -46,6 +46,8 @@ class SeatAuthentication(BaseAuthentication):
         user = asked.user
         if not user.is_authenticated:
             return None
+        # The check looks for its token in a form, and what it has read of a stream nobody can read again.
+        _ = asked.body
         check = _Check(lambda _request: HttpResponseBase())
         check.process_request(asked)
         reason = check.process_view(asked, HttpResponseBase, (), {})

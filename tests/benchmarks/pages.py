@@ -51,7 +51,8 @@ WITH made AS (SELECT array_agg(thumbnail_sha256) AS hashes FROM projects_image W
 UPDATE projects_image SET thumbnail_sha256 = hashes[1 + (hashtext(id::text) & 31)] FROM made
   WHERE filename NOT LIKE 'casing-%'
 """
-TIMING = """() => {
+TIMING = """async () => {
+    await new Promise((done) => setTimeout(done)); // the load event is to have ended
     const told = performance.getEntriesByType("navigation")[0];
     return [told.responseEnd, told.domContentLoadedEventEnd, told.loadEventEnd];
 }"""
@@ -87,7 +88,6 @@ def times(page: Page, addresses: dict[str, str], *, rounds: int) -> dict[str, li
             answer = page.goto(address, wait_until="load")
             if answer is None or not answer.ok:
                 raise RuntimeError(f"{name}: {answer and answer.status}")
-            page.wait_for_function("performance.getEntriesByType('navigation')[0].loadEventEnd > 0")
             if turn:
                 found[name].append([moment / 1000 for moment in page.evaluate(TIMING)])
     return found

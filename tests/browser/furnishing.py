@@ -102,7 +102,7 @@ def _checked(site: Site, project: str) -> str:
         "c.png": "",
         "d.png": None,
     }
-    more = {
+    more: dict[str, bytes | str] = {
         "labels/train/gone.txt": "0 0.5 0.5 0.2 0.2\n",
         "images/train/broken.png": b"no picture",
         "notes.docx": b"-",

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it says nothing of types
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.furnishing import Furnished

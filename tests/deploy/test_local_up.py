@@ -21,8 +21,8 @@ import pytest
 
 from deploy.local.services import ROOT
 
-READY_SECONDS = 40
 STOP_SECONDS = 15
+END_SECONDS = 120  # how long we wait before we call it hung; no promise
 # An engine that is not of interest is replaced by an address that nobody asks.
 ENGINES = {
     "postgres": {"DATABASE_URL": "postgresql://myriad_app@127.0.0.1:1/myriad"},
@@ -76,7 +76,7 @@ class Stack:
 
     def end(self) -> str:
         """Waits for its end and returns the rest of its output."""
-        return self.process.communicate(timeout=STOP_SECONDS)[0]
+        return self.process.communicate(timeout=END_SECONDS)[0]
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ from tests.isolation.world import Holdings, World, marks
 # Which of a tenant's things goes by which names: in paths, then in queries and bodies.
 NAMES = {
     "annotation": ("annotation_id",),
+    "export": ("export_id",),
     "label": ("class_id", "class", "classes"),
     "image": ("image_id", "image", "images"),
     "invitation": ("invitation_id",),
     "job": ("job_id", "job"),
+    "reported": ("import_id",),
     "key": ("key_id",),
     "member": ("member_id",),
     "model": ("model_id", "with"),

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tenants.permissions import Principal
 from tenants.refusals import Refusal
 from tenants.scope import refuse_open_transaction
 from tenants.storage import ObjectTooLarge, TenantStorage
@@ -50,25 +51,25 @@ _lock = threading.Lock()
 _reading = threading.Lock()
 
 
-def read_evaluated(evaluation: Evaluation) -> Evaluated:
+def read_evaluated(evaluation: Evaluation, *, by: Principal) -> Evaluated:
     """What the evaluation says of each of its images; no scope is open. Raises TooLargeToShow or ModelDamaged."""
     refuse_open_transaction("reading predictions")
-    key = (evaluation.tenant_id, evaluation.predictions_sha256)
+    key = (by.tenant_id, evaluation.predictions_sha256)
     with _reading:
         with _lock:
             known = _kept.get(key)
             if known is not None:
                 _kept.move_to_end(key)
                 return known
-        fresh = _read(evaluation)
+        fresh = _read(evaluation, by=by)
         _keep(key, fresh)
     return fresh
 
 
-def _read(evaluation: Evaluation) -> Evaluated:
+def _read(evaluation: Evaluation, *, by: Principal) -> Evaluated:
     from training.domain import judging  # noqa: PLC0415 - numpy, which nothing else here needs
 
-    storage = TenantStorage(evaluation.tenant_id)
+    storage = TenantStorage(by.tenant_id)
     try:
         data = read_artifact(
             storage=storage, name=PREDICTIONS, sha256=evaluation.predictions_sha256, max_bytes=MAX_BYTES

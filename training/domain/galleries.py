@@ -87,7 +87,7 @@ def show_gallery(*, model: Model, asked: Asked, by: Principal) -> Gallery:
     `model` comes from `model_named`. Raises NoEvaluation, TooLargeToShow or ModelDamaged.
     """
     evaluation = _evaluation(model)
-    evaluated = read_evaluated(evaluation)
+    evaluated = read_evaluated(evaluation, by=by)
     score = _least(asked.score, evaluated)
     judged = _verdicts(evaluated, score)
     about = {image: verdicts.of(asked.label) for image, verdicts in judged.items()}
@@ -122,7 +122,7 @@ def predictions_of(*, model_id: uuid.UUID, image_id: uuid.UUID, by: Principal) -
         if image.project_id != model.project_id:
             raise NotFound
         evaluation = _evaluation(model)
-    evaluated = read_evaluated(evaluation)
+    evaluated = read_evaluated(evaluation, by=by)
     return ImagePredictions(model, evaluation, evaluated.score, evaluated.images.get(str(image.id)))
 
 

@@ -111,7 +111,9 @@ class ModelExamplesPage(TenantPage):
             context["not_shown"] = refusal
             return
         sights = [sight for sight in gallery.sights if sight.image is not None][:EXAMPLES]
-        addresses = thumbnail_addresses(sight.image for sight in sights if sight.image is not None)
+        addresses = thumbnail_addresses(
+            (sight.image for sight in sights if sight.image is not None), by=self.seat.principal
+        )
         names = [label["name"] for label in model.classes]
         context |= {
             "gallery": gallery,

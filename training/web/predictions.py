@@ -40,7 +40,9 @@ class PredictionsPage(TenantPage):
         """Reads the predictions from S3, which no scope may be open for, and with them the images' rows."""
         model, asked = context["model"], context["asked"]
         gallery = galleries.show_gallery(model=model, asked=asked, by=self.seat.principal)
-        addresses = thumbnail_addresses(sight.image for sight in gallery.sights if sight.image is not None)
+        addresses = thumbnail_addresses(
+            (sight.image for sight in gallery.sights if sight.image is not None), by=self.seat.principal
+        )
         names = [label["name"] for label in model.classes]
         context |= {
             "gallery": gallery,

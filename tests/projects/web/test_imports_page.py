@@ -1,6 +1,7 @@
 """The pages of imports: what a person is told at each step, and what their buttons do."""
 
 import re
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -19,16 +20,15 @@ from tests.projects.working import Hand
 
 GOOD = coco_zip({"a.png": [("dent", 1.5, 2, 10, 12)], "b.png": [("scratch", 40, 2, 30, 12)], "good.png": []})
 # One image that is none; and a label whose image is not there.
-FAULTY = zipped(
-    {
-        "data.yaml": "names: [dent]",
-        "images/a.png": photo("a"),
-        "labels/a.txt": "0 0.5 0.5 0.5 0.5",
-        "images/broken.png": b"not a picture",
-        "labels/broken.txt": "0 0.5 0.5 0.5 0.5",
-        "labels/gone.txt": "0 0.5 0.5 0.5 0.5",
-    }
-)
+FAULTY_FILES: dict[str, bytes | str] = {
+    "data.yaml": "names: [dent]",
+    "images/a.png": photo("a"),
+    "labels/a.txt": "0 0.5 0.5 0.5 0.5",
+    "images/broken.png": b"not a picture",
+    "labels/broken.txt": "0 0.5 0.5 0.5 0.5",
+    "labels/gone.txt": "0 0.5 0.5 0.5 0.5",
+}
+FAULTY = zipped(FAULTY_FILES)
 
 
 def text_of(answer: Any) -> str:
@@ -234,7 +234,7 @@ def test_queries_do_not_grow_with_imports(
         assert client.get(alice.page(f"projects/{project}/imports")).status_code == 200
     assert len(sql) == 11, "\n".join(sql)
     with tenant_scope(alice.tenant.id):
-        row = imports.imports(project).first()
+        row = imports.imports(uuid.UUID(project)).first()
     assert row
     with queries() as sql:
         assert client.get(alice.page(f"imports/{row.id}")).status_code == 200

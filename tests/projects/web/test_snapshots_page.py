@@ -134,7 +134,8 @@ def test_what_cannot_be_compared_says_why(
     building = snapshot_of(alice, project)["id"]
     refused = words_of(alice, f"snapshots/{made}?against={building}")
     assert "What changed" in refused
-    assert "BUILDING" in refused
+    assert "Snapshot 2 has no manifest" in refused
+    assert "Wait until it is READY" in refused
     assert alice.web.get(alice.page(f"snapshots/{made}?against={uuid7()}")).status_code == 404
     assert "hx-get" not in open_page(alice, f"snapshots/{made}?against=first").content.decode()
 
@@ -214,6 +215,7 @@ def test_pages_ask_few_queries_however_many_snapshots_there_are(
 
     made = frozen(alice, project, hand)
     post(alice, f"snapshots/{made}/exports", {"format": "COCO"})
+    assert hand.work() == ["FAILED"]  # the bytes of these images were never stored
     paths = (f"projects/{project}/snapshots", f"snapshots/{made}", f"snapshots/{made}/exports")
     at_one = {path: asked(path) for path in paths}
     for _ in range(2):
