@@ -44,6 +44,9 @@ def stack() -> Iterator[Engines]:
         os.environ.update(_addresses)
         _apply_environment()
         yield running
+        from workers.domain.scratch import scratch  # needs the settings
+
+        scratch.remove()
 
 
 def _apply_environment() -> None:

@@ -117,8 +117,9 @@ def snapshots(project_id: uuid.UUID) -> QuerySet[Snapshot]:
 
 
 def snapshot_named(snapshot_id: uuid.UUID) -> Snapshot:
-    """Raises NotFound when it, or its project, is missing, deleted, or another tenant's."""
-    found = _with_jobs(Snapshot.objects.filter(id=snapshot_id, project__deleted_at=None)).first()
+    """With its project and who made it. Raises NotFound when it or the project is missing, deleted, or another's."""
+    rows = Snapshot.objects.filter(id=snapshot_id, project__deleted_at=None)
+    found = _with_jobs(rows).select_related("job", "project", "created_by__user").first()
     if found is None:
         raise NotFound
     return found

@@ -72,7 +72,7 @@ class SnapshotPage(TenantPage):
             entry
             | told_exports(snapshot)
             | {
-                "project": queries.project_named(snapshot.project_id),
+                "project": snapshot.project,
                 "part": "snapshots",
                 "author": snapshot.created_by.user.name,
                 "active": entry["status"] == Snapshot.Status.BUILDING,
