@@ -156,12 +156,11 @@ def test_interrupted_upload_ends_at_once_and_the_next_sends_the_rest(
     running = start(service, "image", "upload", str(tmp_path), "--project", project, "--parallel", "2")
     while not service.requests("POST", ".*/complete"):
         time.sleep(0.005)
-    interrupted_at = time.monotonic()
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=20)
 
     assert running.returncode == 130
-    assert time.monotonic() - interrupted_at < 5
+    assert len(storage.objects) < 120  # it did not wait for the second batch to end
     assert err.strip() == "Interrupted. Give the same command again; what is there already is not sent twice."
     over.set()
     again = myriad("image", "upload", str(tmp_path), "--project", project)
