@@ -38,6 +38,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "tenants.web.bodies.BodyLimitMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -179,6 +180,10 @@ RATE_LIMIT_FAILURES = env.rate("RATE_LIMIT_FAILURES", "2/120")
 # How many proxies of our own stand before the web, each adding to X-Forwarded-For. 0 trusts none: the address is that
 # of the connection, which behind an ingress is the ingress's, one for everybody.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
+if HTTPS and TRUSTED_PROXIES:
+    # They say by X-Forwarded-Proto how they were asked, and must overwrite what a client says of it.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -81,3 +81,9 @@ def refuse_open_transaction(what: str) -> None:
     """Raises ScopeOpen when a transaction is open: a slow peer must not hold a connection and its locks."""
     if connection.in_atomic_block:
         raise ScopeOpen(f"{what} inside an open transaction; close the scope first")
+
+
+def commit_without_waiting() -> None:
+    """The open transaction's end does not wait for the disk: a server that dies at that moment may forget it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit TO off")

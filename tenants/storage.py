@@ -11,12 +11,13 @@ import base64
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
+from botocore.response import StreamingBody
 from django.conf import settings
 
 from tenants.s3 import (
@@ -205,8 +206,7 @@ class TenantStorage:
 
     def download(self, key: str, path: Path, *, max_bytes: int) -> int:
         """Writes the object to `path` and returns its size; stops with ObjectTooLarge past `max_bytes`."""
-        with self._acting("read an object"):
-            body = self._client.get_object(**self._object(key))["Body"]
+        with self._acting("read an object"), self._opened(key) as body:
             written = 0
             with path.open("wb") as file:
                 for chunk in body.iter_chunks(1024 * 1024):
@@ -218,12 +218,15 @@ class TenantStorage:
 
     def read(self, key: str, *, max_bytes: int) -> bytes:
         """The object's bytes; ObjectTooLarge when they are more than `max_bytes`."""
-        with self._acting("read an object"):
-            body = self._client.get_object(**self._object(key))["Body"]
+        with self._acting("read an object"), self._opened(key) as body:
             data: bytes = body.read(max_bytes + 1)
         if len(data) > max_bytes:
             raise ObjectTooLarge(max_bytes)
         return data
+
+    def _opened(self, key: str) -> closing[StreamingBody]:
+        """Closed in any case: what is not read to its end would hold a connection until it is found as garbage."""
+        return closing(self._client.get_object(**self._object(key))["Body"])
 
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
         """Writes an object that is not content-addressed (incoming, checkpoints); the same key may be sent again."""

@@ -125,7 +125,9 @@ class TenantView(APIView):
             raise Invalid("Idempotency-Key", "An Idempotency-Key has 1 to 255 printable characters.")
         by = self.principal
         boundary = (request._request.content_params or {}).get("boundary", "")
-        content = idempotency.request_hash(method="POST", path=request.path, body=request.body, boundary=boundary)
+        content = idempotency.request_hash(
+            method="POST", path=request.get_full_path(), body=request.body, boundary=boundary
+        )
         with tenant_scope(by.tenant_id):
             begun = idempotency.begin(key=key, request=content, by=by)
         if isinstance(begun, idempotency.Replay):

@@ -15,7 +15,7 @@ from tenants.domain.keys import create_key
 from tenants.domain.lookups import tenant_of_invitation
 from tenants.domain.quotas import lock_quota, reserve
 from tenants.domain.roles import require_offerable
-from tenants.domain.sign_in import check_password
+from tenants.domain.sign_in import check_password, count_failure, rests
 from tenants.models import ApiKey, Invitation, Member, Tenant, User
 from tenants.permissions import Principal
 from tenants.refusals import NotFound, Refusal, refuse_invalid
@@ -44,7 +44,7 @@ class InvitationUnusable(Refusal):
 
 
 class WrongPassword(Refusal):
-    """The address has an account already, and this is not its password."""
+    """The address has an account already, and this does not open it."""
 
     status = 400
     code = "wrong_password"
@@ -52,8 +52,9 @@ class WrongPassword(Refusal):
 
     def __init__(self) -> None:
         super().__init__(
-            "This e-mail address has an account, and the password is not its own.",
-            hint="Accept the invitation with the account's password.",
+            "This e-mail address has an account, which the password does not open.",
+            hint="Accept the invitation with the account's password. After several wrong ones in a row the account"
+            " rests for 15 minutes, whatever is typed.",
         )
 
 
@@ -150,6 +151,7 @@ def _invitation_of(text: str) -> Iterator[Invitation]:
     if parsed is None or tenant_id is None:
         raise InvitationUnusable
     prefix, secret = parsed
+    invitation = None
     try:
         with tenant_scope(tenant_id):
             invitation = Invitation.objects.select_for_update().filter(prefix=prefix).first()
@@ -158,6 +160,8 @@ def _invitation_of(text: str) -> Iterator[Invitation]:
             yield invitation
     except WrongPassword:
         _count_failure(tenant_id, prefix=prefix)
+        if invitation is not None:
+            count_failure(invitation.email)
         raise
 
 
@@ -215,7 +219,7 @@ def _user_for(*, email: str, name: str, password: str) -> User:
         if made is not None:
             return made
         user = User.objects.get(email=email)
-    if not user.is_active or not user.check_password(password):
+    if not user.check_password(password) or not user.is_active or rests(user):
         raise WrongPassword
     return user
 

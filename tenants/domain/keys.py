@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection
 from django.utils import timezone
 
 from tenants import audit
@@ -12,7 +11,7 @@ from tenants.domain.lookups import tenant_of_key
 from tenants.models import ApiKey, Member, Role
 from tenants.permissions import ROLE_PERMISSIONS, Permission, Principal
 from tenants.refusals import Invalid, NotFound
-from tenants.scope import tenant_scope
+from tenants.scope import commit_without_waiting, tenant_scope
 from tenants.secrets import Token, matches, new_token, parse_token
 
 KIND = "myr"
@@ -97,12 +96,8 @@ def authenticate(*, text: str) -> Principal | None:
 
 
 def _note_use(key_id: uuid.UUID, *, at: datetime) -> None:
-    """Writes when a key was used, in a transaction whose commit does not wait for the disk.
-
-    Or the first request a minute of each key would. A server that dies at that moment forgets this and nothing else.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit TO off")
+    """Writes when a key was used, in a transaction of its own: or the first request a minute waits for the disk."""
+    commit_without_waiting()
     ApiKey.objects.filter(id=key_id).update(last_used_at=at)
 
 

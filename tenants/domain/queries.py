@@ -13,7 +13,7 @@ from tenants.refusals import Invalid, NotFound
 
 # Nouns that actions of the audit log begin with.
 AUDITED = (
-    *("project", "class", "image", "images", "snapshot", "run", "model"),
+    *("project", "class", "image", "images", "import", "imports", "snapshot", "run", "model"),
     *("member", "invitation", "key", "job", "tenant"),
 )
 

@@ -6,11 +6,13 @@ from datetime import timedelta
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from tenants.models import User
 from tenants.refusals import Invalid, Refusal
+from tenants.scope import commit_without_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +40,10 @@ def sign_in(*, email: str, password: str) -> User:
 
     Raises WrongCredentials, after as much computing in each case. Needs no scope: a user belongs to no tenant.
     """
-    address = email.strip().lower()
+    address = email.strip().lower().replace("\x00", "")  # which PostgreSQL takes in no text
     user = authenticate(username=address, password=password)
-    now = timezone.now()
-    if not isinstance(user, User):
-        _count_failure(address)
-        raise WrongCredentials
-    if user.locked_until is not None and user.locked_until > now:
+    if not isinstance(user, User) or rests(user):
+        count_failure(address)
         raise WrongCredentials
     if user.failed_sign_ins or user.locked_until:
         User.objects.filter(id=user.id).update(failed_sign_ins=0, locked_until=None)
@@ -53,7 +52,8 @@ def sign_in(*, email: str, password: str) -> User:
 
 def change_password(*, user: User, old: str, new: str) -> User:
     """Raises Invalid when `old` is not the password, or `new` is too weak. Other sessions end by it."""
-    if not user.check_password(old):
+    if not user.check_password(old) or rests(user):
+        count_failure(user.email)
         raise Invalid("old", "This is not your password.", hint="Type the password that you signed in with.")
     check_password(new, email=user.email, name=user.name)
     user.set_password(new)
@@ -69,11 +69,22 @@ def check_password(password: str, *, email: str, name: str) -> None:
         raise Invalid("password", " ".join(error.messages), hint="Choose a longer, less common password.") from error
 
 
-def _count_failure(address: str) -> None:
-    """One statement, so that attempts at the same moment are all counted."""
+def rests(user: User) -> bool:
+    """Whether no password opens the account for now. Who checks one asks this too, and counts a refusal."""
+    return user.locked_until is not None and user.locked_until > timezone.now()
+
+
+def count_failure(address: str) -> None:
+    """Counts a password that did not open the account of this address, if it has one.
+
+    One statement, so that attempts at the same moment are all counted; none waits for the disk, which would tell an
+    address with an account from one without.
+    """
     now = timezone.now()
     open_account = User.objects.filter(email=address).filter(Q(locked_until=None) | Q(locked_until__lte=now))
-    open_account.update(failed_sign_ins=F("failed_sign_ins") + 1, locked_until=None)
-    rests = User.objects.filter(email=address, failed_sign_ins__gte=MAX_FAILURES)
-    if rests.update(failed_sign_ins=0, locked_until=now + LOCKED):
-        logger.warning("an account rests after %d wrong passwords", MAX_FAILURES)
+    tired = User.objects.filter(email=address, failed_sign_ins__gte=MAX_FAILURES)
+    with transaction.atomic():
+        commit_without_waiting()
+        open_account.update(failed_sign_ins=F("failed_sign_ins") + 1, locked_until=None)
+        if tired.update(failed_sign_ins=0, locked_until=now + LOCKED):
+            logger.warning("an account rests after %d wrong passwords", MAX_FAILURES)

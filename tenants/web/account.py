@@ -6,10 +6,12 @@ from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from tenants.api.serializers import AcceptInput
 from tenants.domain.invitations import join_tenant
 from tenants.domain.sign_in import change_password
 from tenants.models import User
 from tenants.refusals import Refusal
+from tenants.web.forms import form_values
 from tenants.web.sign_in import PlainPage
 
 
@@ -39,12 +41,11 @@ class AcceptInvitationPage(PlainPage):
         return render(request, "tenants/accept.html")
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        given = request.POST
-        token, name, password = (given.get(field, "").strip() for field in ("token", "name", "password"))
         try:
-            seat = join_tenant(text=token, name=name, password=password)
+            given = form_values(AcceptInput, request.POST)
+            seat = join_tenant(text=given["token"], name=given["name"], password=given["password"])
         except Refusal as refusal:
-            context = {"refusal": refusal, "token": token, "name": name}
+            context = {"refusal": refusal, "given": request.POST}
             return render(request, "tenants/accept.html", context, status=refusal.status)
         login(request, seat.user)
         messages.success(request, f"Welcome to {seat.tenant.name}.")

@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.views import View
 
 from tenants.api import limits
-from tenants.api.views import refuse_unreadable
 from tenants.domain.seats import SignedIn, seat_here, tenant_of
 from tenants.models import User
 from tenants.permissions import Permission
@@ -44,7 +43,7 @@ class TenantPage(View):
     needs: ClassVar[Mapping[str, Permission]] = {}
     template: ClassVar[str]
     acts_scoped: ClassVar[bool] = True
-    # Bytes of a form's body.
+    # Bytes of a form's body, which `tenants.web.bodies` holds it to.
     max_body: ClassVar[int] = 1024 * 1024
     http_method_names = ["get", "head", "post"]
     # Which entry of the navigation this page stands under.
@@ -59,7 +58,6 @@ class TenantPage(View):
         if not isinstance(user, User):
             return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("home"))
         try:
-            refuse_unreadable(request, max_body=self.max_body)
             self.user_id, self.tenant_id = user.id, tenant_of(user_id=user.id, slug=tenant)
             acting_for.set(self.tenant_id)
             verdict = limits.take_for_person(user.id, tenant_id=self.tenant_id)

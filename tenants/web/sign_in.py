@@ -14,14 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from tenants.api import limits
-from tenants.api.views import refuse_unreadable
 from tenants.domain.seats import seats_of
 from tenants.domain.sign_in import sign_in
 from tenants.models import User
 from tenants.refusals import Refusal
 from tenants.web.problems import problem_page
-
-MAX_FORM = 16 * 1024
 
 
 @method_decorator([never_cache, sensitive_post_parameters("password")], name="dispatch")
@@ -30,7 +27,6 @@ class PlainPage(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
-            refuse_unreadable(request, max_body=MAX_FORM)
             verdict = limits.take_for_address(request) if request.method == "POST" else None
             if verdict is not None and not verdict.allowed:
                 raise limits.RateLimited(verdict)

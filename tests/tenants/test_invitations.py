@@ -22,6 +22,8 @@ from tenants.domain.invitations import (
 from tenants.domain.keys import authenticate, revoke_key
 from tenants.domain.members import remove_member
 from tenants.domain.quotas import QuotaExceeded
+from tenants.domain.sign_in import MAX_FAILURES as RESTS_AFTER
+from tenants.domain.sign_in import WrongCredentials, sign_in
 from tenants.ids import uuid7
 from tenants.models import ApiKey, AuditEvent, Invitation, Member, Quota, User
 from tenants.permissions import Permission
@@ -226,6 +228,23 @@ def test_four_wrong_passwords_do_not(cast: Cast) -> None:
     with pytest.raises(Invalid):
         accept(offer(cast.alice)[1], password="weak")
 
+    assert accept(text).member.role == "ENGINEER"
+
+
+def test_invitations_guess_no_faster_than_signing_in(cast: Cast) -> None:
+    """Each counts for the account too, which then rests: the right password opens it on no way."""
+    for _ in range(RESTS_AFTER // 2):
+        _, text = offer(cast.alice, email="charlie@bolt.example")
+        for _ in range(2):
+            with pytest.raises(WrongPassword):
+                accept(text, password="another long password")
+
+    _, text = offer(cast.alice, email="charlie@bolt.example")
+    with pytest.raises(WrongPassword):
+        accept(text)
+    with pytest.raises(WrongCredentials):
+        sign_in(email="charlie@bolt.example", password=PASSWORD)
+    User.objects.filter(email="charlie@bolt.example").update(locked_until=timezone.now())
     assert accept(text).member.role == "ENGINEER"
 
 

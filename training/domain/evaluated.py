@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # The predictions of some ten thousand images; parsed they take ten times as much for a second.
 MAX_BYTES = 64 * 1024 * 1024
-# Images kept in a process, of all evaluations together: some 50 MB.
+# Images kept in a process, of all evaluations together: some 50 MB. One evaluation alone may have more.
 MAX_KEPT = 20_000
 
 
@@ -55,15 +55,22 @@ def read_evaluated(evaluation: Evaluation, *, by: Principal) -> Evaluated:
     """What the evaluation says of each of its images; no scope is open. Raises TooLargeToShow or ModelDamaged."""
     refuse_open_transaction("reading predictions")
     key = (by.tenant_id, evaluation.predictions_sha256)
+    known = _known(key)
+    if known is not None:
+        return known
     with _reading:
-        with _lock:
-            known = _kept.get(key)
-            if known is not None:
-                _kept.move_to_end(key)
-                return known
-        fresh = _read(evaluation, by=by)
-        _keep(key, fresh)
-    return fresh
+        known = _known(key)  # somebody else's turn may have read it
+        if known is None:
+            known = _read(evaluation, by=by)
+            _keep(key, known)
+    return known
+
+
+def _known(key: tuple[uuid.UUID, str]) -> Evaluated | None:
+    with _lock:
+        if key in _kept:
+            _kept.move_to_end(key)
+        return _kept.get(key)
 
 
 def _read(evaluation: Evaluation, *, by: Principal) -> Evaluated:
@@ -86,5 +93,6 @@ def _read(evaluation: Evaluation, *, by: Principal) -> Evaluated:
 def _keep(key: tuple[uuid.UUID, str], fresh: Evaluated) -> None:
     with _lock:
         _kept[key] = fresh
-        while _kept and sum(len(one.images) for one in _kept.values()) > MAX_KEPT:
+        # The newest stays, however large: who looks at one looks at several of its pages.
+        while len(_kept) > 1 and sum(len(one.images) for one in _kept.values()) > MAX_KEPT:
             _kept.popitem(last=False)

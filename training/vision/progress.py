@@ -43,7 +43,8 @@ class ProgressBoard:
         with self._lock:
             self._reached[training] = step
             self._losses[training] = losses
-            if training == next(iter(self._reached)):
+            published = next(iter(self._reached))
+            if training == published:
                 self._curve[step] = losses
             leading = self._leading()
             done = self._features + sum(self._reached.values())
@@ -51,8 +52,8 @@ class ProgressBoard:
             what = "Training the model" if number == 1 else f"Training fold {number - 1} of {len(self._reached) - 1}"
             # Reported under the lock: reports arrive in order.
             # The folds' losses would make one curve of four, and those of a training that has ended a line without end.
-            learns = number == 1 and (training == leading or self._reached[leading] < self._steps)
-            shown = self._losses.get(leading, {}) if learns else {}
+            learns = training == published or self._reached[published] < self._steps
+            shown = self._losses.get(published, {}) if learns else {}
             self._report(done, f"{what}: step {self._reached[leading]} of {self._steps}", shown)
 
     def note_judging(self) -> None:

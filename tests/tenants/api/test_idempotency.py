@@ -77,6 +77,7 @@ def test_the_key_of_another_request_is_refused(cast: Cast) -> None:
         "another body": ("/api/v1/projects", PROJECT | {"name": "Gears"}),
         "the same in another order": ("/api/v1/projects", {"kind": "DETECTION", "name": "Casings"}),
         "another address": ("/api/v1/keys", PROJECT),
+        "another query": ("/api/v1/projects?template=gears", PROJECT),
     }
     for what, (address, body) in others.items():
         answer = post(cast.alice, address, body)

@@ -7,9 +7,13 @@ import pytest
 from django.test import Client
 
 from tenants import audit
+from tenants.domain.sign_in import sign_in
 from tenants.models import ApiKey, Invitation, Member
 from tenants.scope import tenant_scope
 from tests.cast import PASSWORD, Cast
+
+# A password is taken as it is typed.
+SPACED = f" {PASSWORD} "
 
 
 def text_of(answer: Any) -> str:
@@ -24,7 +28,10 @@ def test_an_invitation_is_a_link_that_is_shown_once_and_gives_the_seat(cast: Cas
     assert "inv_" not in text_of(cast.alice.web.get(page))
 
     dora = Client()
-    taken = dora.post("/accept-invitation", {"token": found[1], "name": "Dora", "password": PASSWORD})
+    for name in ("", " ", "D" * 201, "Do\x00ra"):
+        refused = dora.post("/accept-invitation", {"token": found[1], "name": name, "password": SPACED})
+        assert (refused.status_code, found[1] in refused.content.decode()) == (400, True), name
+    taken = dora.post("/accept-invitation", {"token": found[1], "name": "Dora", "password": SPACED})
     assert taken["Location"] == cast.alice.page("projects")
     assert "Dora" in text_of(dora.get(page))
     with tenant_scope(cast.alice.tenant.id):
@@ -32,6 +39,7 @@ def test_an_invitation_is_a_link_that_is_shown_once_and_gives_the_seat(cast: Cas
     again = Client().post("/accept-invitation", {"token": found[1], "name": "Eve", "password": PASSWORD})
     assert again.status_code == 400
     assert "already used" in text_of(again)
+    assert sign_in(email="dora@acme.example", password=SPACED).name == "Dora"
 
 
 def test_a_refused_form_says_why_and_keeps_what_was_typed(cast: Cast) -> None:

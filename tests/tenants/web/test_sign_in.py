@@ -1,6 +1,7 @@
 """Signing in: sessions, lock-out, limits, and where it leads."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -16,6 +17,18 @@ from tenants.scope import tenant_scope
 from tests.cast import PASSWORD, Cast
 
 ALICE = "alice@acme.example"
+
+
+class Unreadable:
+    """A body that fails the test when it is read."""
+
+    def read(self, *_: object) -> bytes:
+        raise AssertionError("the body was read")
+
+    readline = read
+
+
+UNREADABLE: dict[str, Any] = {"wsgi.input": Unreadable()}
 
 
 def enter(client: Client, *, email: str = ALICE, password: str = PASSWORD, **more: str) -> int:
@@ -98,6 +111,30 @@ def test_a_session_is_ended_by_signing_out_and_by_a_changed_password(cast: Cast)
     assert here.post("/sign-out").status_code == 302
     assert here.get("/tenants").status_code == 302
     assert not Session.objects.filter(session_key=here.session.session_key).exists()
+
+
+def test_who_has_a_session_guesses_no_faster(cast: Cast) -> None:
+    """The password is asked for again so that a session left open does not give the account away."""
+    user = User.objects.get(email=ALICE)
+    for _ in range(MAX_FAILURES):
+        with pytest.raises(Invalid):
+            change_password(user=user, old="wrong", new="a longer new password")
+    with pytest.raises(Invalid):
+        change_password(user=User.objects.get(email=ALICE), old=PASSWORD, new="a longer new password")
+
+
+def test_a_body_is_refused_by_its_announced_length_before_it_is_read(cast: Cast) -> None:
+    """Django's CSRF check would store any file first."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.alice.seat.member.user)
+    for path, limit in (("/sign-in", 16 * 1024), (cast.alice.page("projects"), 1024 * 1024)):
+        answer = client.generic("POST", path, b"", CONTENT_LENGTH=str(limit + 1), **UNREADABLE)
+        assert answer.status_code == 413, path
+    assert client.generic("POST", "/sign-in", b"x=1", content_type="text/plain").status_code == 403
+
+
+def test_a_nul_opens_nothing(cast: Cast) -> None:
+    assert enter(Client(), email="nobody\x00@acme.example") == 401
 
 
 def test_a_weak_or_wrong_password_changes_nothing(cast: Cast) -> None:

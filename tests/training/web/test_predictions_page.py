@@ -216,3 +216,7 @@ def test_what_is_kept_is_bounded_and_lies_under_its_tenant(
     says(works, model, images[:2], SAID[:2])
     page_of(works, model)
     assert [len(one.images) for one in evaluated._kept.values()] == [2]
+    monkeypatch.setattr(evaluated, "MAX_KEPT", 1)
+    says(works, model, images[:3], SAID[:3])
+    page_of(works, model)
+    assert [len(one.images) for one in evaluated._kept.values()] == [3]  # the newest, however large
