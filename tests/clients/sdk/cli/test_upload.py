@@ -134,7 +134,12 @@ def test_key_that_is_revoked_on_the_way_tells_what_had_been_done(
 def start(service: FakeService, *arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "MYRIAD_URL": service.url, "MYRIAD_API_KEY": KEY}
     command = [sys.executable, "-m", "myriad", *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell that runs the tests in the background lets them, and what they start, ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_interrupted_upload_ends_at_once_and_the_next_sends_the_rest(
