@@ -3,7 +3,9 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from tenants import audit
@@ -11,7 +13,7 @@ from tenants.domain.lookups import tenant_of_key
 from tenants.models import ApiKey, Member, Role
 from tenants.permissions import ROLE_PERMISSIONS, Permission, Principal
 from tenants.refusals import Invalid, NotFound
-from tenants.scope import commit_without_waiting, tenant_scope
+from tenants.scope import current_tenant_id, tenant_scope
 from tenants.secrets import Token, matches, new_token, parse_token
 
 KIND = "myr"
@@ -69,6 +71,15 @@ def revoke_key(*, key_id: uuid.UUID, by: Principal) -> None:
         audit.record("key.revoked", by=by, target=key_id, prefix=key.prefix)
 
 
+# What each request asks of its key, and no more: whole rows of key, seat and user take twice the time.
+_ASKED = (
+    *("id", "secret_hash", "scopes", "expires_at", "revoked_at", "last_used_at"),
+    *("member_id", "member__role", "member__removed_at", "member__user__is_active"),
+)
+_NOTE_USE = """SET LOCAL synchronous_commit TO off;
+UPDATE "tenants_apikey" SET "last_used_at" = %s WHERE "tenants_apikey"."id" = %s AND "tenants_apikey"."tenant_id" = %s"""
+
+
 def authenticate(*, text: str) -> Principal | None:
     """The principal of a key's text, or None when it is malformed, unknown, expired, revoked or its seat removed."""
     parsed = parse_token(KIND, text)
@@ -79,36 +90,39 @@ def authenticate(*, text: str) -> Principal | None:
     if tenant_id is None:
         return None
     with tenant_scope(tenant_id):
-        key = ApiKey.objects.select_related("member__user").filter(prefix=prefix).first()
+        key = next(iter(ApiKey.objects.filter(prefix=prefix).values_list(*_ASKED, named=True)), None)
         if key is None or not matches(secret, key.secret_hash):
             return None
         now = timezone.now()
         if (
-            not key.member.user.is_active
+            not key.member__user__is_active
             or key.revoked_at
-            or key.member.removed_at
+            or key.member__removed_at
             or (key.expires_at and key.expires_at <= now)
         ):
             return None
         if key.last_used_at is None or key.last_used_at < now - LAST_USED_RESOLUTION:
             _note_use(key.id, at=now)
-        return _principal(key)
+        return _principal(key, tenant_id=tenant_id)
 
 
 def _note_use(key_id: uuid.UUID, *, at: datetime) -> None:
-    """Writes when a key was used, in a transaction of its own: or the first request a minute waits for the disk."""
-    commit_without_waiting()
-    ApiKey.objects.filter(id=key_id).update(last_used_at=at)
+    """Writes when a key was used, in a transaction of its own: or the first request a minute waits for the disk.
+
+    With ten thousand tenants nearly every request is such a first one; hence both statements in one turn.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE_USE, [at, str(key_id), str(current_tenant_id())])
 
 
-def _principal(key: ApiKey) -> Principal:
-    permissions = ROLE_PERMISSIONS[key.member.role]
+def _principal(key: Any, *, tenant_id: uuid.UUID) -> Principal:
+    permissions = ROLE_PERMISSIONS[key.member__role]
     if key.scopes:
         permissions = frozenset(permission for permission in permissions if permission in key.scopes)
     return Principal(
-        tenant_id=key.tenant_id,
+        tenant_id=tenant_id,
         member_id=key.member_id,
-        role=key.member.role,
+        role=key.member__role,
         permissions=permissions,
         key_id=key.id,
     )
