@@ -77,7 +77,8 @@ _ASKED = (
     *("member_id", "member__role", "member__removed_at", "member__user__is_active"),
 )
 _NOTE_USE = """SET LOCAL synchronous_commit TO off;
-UPDATE "tenants_apikey" SET "last_used_at" = %s WHERE "tenants_apikey"."id" = %s AND "tenants_apikey"."tenant_id" = %s"""
+UPDATE "tenants_apikey" SET "last_used_at" = %s
+WHERE "tenants_apikey"."id" = %s AND "tenants_apikey"."tenant_id" = %s"""
 
 
 def authenticate(*, text: str) -> Principal | None:
