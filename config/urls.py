@@ -28,6 +28,6 @@ urlpatterns = [
     path("readyz", health.ready),
     path("api/v1/", include(api_v1)),
 ]
-handler400 = "tenants.api.problems.bad_request"
+handler400 = "tenants.web.problems.bad_request"
 handler404 = "tenants.web.problems.page_not_found"
-handler500 = "tenants.api.problems.server_error"
+handler500 = "tenants.web.problems.server_error"

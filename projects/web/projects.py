@@ -11,10 +11,13 @@ from projects.api.serializers import ProjectChange, ProjectInput, ProjectSeriali
 from projects.domain import projects, queries
 from projects.models import Project
 from projects.web.overview import overview, sign_examples
+from tenants.pagination import page_of_rows
 from tenants.permissions import Permission
 from tenants.refusals import Invalid
 from tenants.web.forms import as_seen, form_values
 from tenants.web.pages import TenantPage
+
+A_PAGE = 48  # full rows of two, three and four cards
 
 
 class ProjectsPage(TenantPage):
@@ -23,7 +26,8 @@ class ProjectsPage(TenantPage):
     section = "projects"
 
     def read(self, request: HttpRequest) -> dict[str, Any]:
-        return {"projects": list(queries.projects().order_by("-id")[:100]), "kinds": Project.Kind.choices}
+        page = page_of_rows(queries.projects(), cursor=request.GET.get("cursor"), limit=A_PAGE)
+        return {"page": page, "kinds": Project.Kind.choices}
 
     def act(self, request: HttpRequest) -> HttpResponse:
         """Makes a project."""

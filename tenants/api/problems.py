@@ -120,10 +120,14 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return HttpResponse(json.dumps(body), status=404, content_type=CONTENT_TYPE)
 
 
+# Most often a host that ALLOWED_HOSTS does not name.
+MALFORMED_HINT = "Check the address and the headers. Operators: ALLOWED_HOSTS names the hosts the service answers for."
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400: a request it refused itself, such as one for a host that is not ours."""
     code, title = _CODES[400]
-    body = document(400, code=code, title=title, detail="The request is malformed.", hint="Check host and headers.")
+    body = document(400, code=code, title=title, detail="The request is malformed.", hint=MALFORMED_HINT)
     return HttpResponse(json.dumps(body), status=400, content_type=CONTENT_TYPE)
 
 

@@ -9,9 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
+from tenants.api.serializers import KeyInput
 from tenants.domain import keys, queries
+from tenants.pagination import page_of_rows
 from tenants.permissions import Permission
 from tenants.refusals import Invalid
+from tenants.web.forms import form_values
 from tenants.web.pages import TenantPage
 
 # Days a key may live, as the form offers them; empty: until it is revoked.
@@ -26,7 +29,7 @@ SCOPES = {
     Permission.PREDICT: "have images inspected",
     Permission.ADMIN: "members, keys, audit log",
 }
-MOST_SHOWN = 200
+A_PAGE = 50
 
 
 class KeysPage(TenantPage):
@@ -35,9 +38,16 @@ class KeysPage(TenantPage):
     section = "keys"
 
     def read(self, request: HttpRequest) -> dict[str, Any]:
-        shown = queries.keys().select_related("member__user").order_by("-id")[:MOST_SHOWN]
-        scopes = [(scope.value, words) for scope, words in SCOPES.items()]
-        return {"keys": list(shown), "scopes": scopes, "lifetimes": LIFETIMES, "now": timezone.now()}
+        rows = queries.keys().select_related("member__user")
+        revoked = request.GET.get("revoked") == "1"
+        page = page_of_rows(rows.filter(revoked_at__isnull=not revoked), cursor=request.GET.get("cursor"), limit=A_PAGE)
+        return {
+            "page": page,
+            "revoked": revoked,
+            "scopes": _offered(request.POST.getlist("scopes")),
+            "lifetimes": LIFETIMES,
+            "now": timezone.now(),
+        }
 
     def act(self, request: HttpRequest) -> HttpResponse:
         """Makes a key. Its secret stands in this answer only, so it is an answer, not a redirect."""
@@ -45,17 +55,22 @@ class KeysPage(TenantPage):
         if days not in dict(LIFETIMES):
             raise Invalid("days", "A key lives 30, 90 or 365 days, or until it is revoked.")
         expires_at = timezone.now() + timedelta(days=int(days)) if days else None
-        name = request.POST.get("name", "").strip()
-        if not 1 <= len(name) <= 100:
-            raise Invalid("name", "A key has a name of 1 to 100 characters, such as the machine that uses it.")
+        asked = {"name": request.POST.get("name", ""), "scopes": request.POST.getlist("scopes")}
+        given = form_values(KeyInput, asked)
         made, token = keys.create_key(
             member=queries.own_seat(by=self.seat.principal),
-            name=name,
+            name=given["name"],
             by=self.seat.principal,
-            scopes=request.POST.getlist("scopes"),
+            scopes=given["scopes"],
             expires_at=expires_at,
         )
-        return self.rendered(request, self.read(request) | {"made": made, "secret": token.text})
+        told = self.read(request) | {"scopes": _offered([]), "made": made, "secret": token.text}
+        return self.rendered(request, told)
+
+
+def _offered(chosen: list[str]) -> list[tuple[str, str, bool]]:
+    """Each scope with its words, and whether the form sent it: a refused form must not come back with none chosen."""
+    return [(scope.value, words, scope.value in chosen) for scope, words in SCOPES.items()]
 
 
 class KeyPage(TenantPage):

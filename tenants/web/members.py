@@ -9,9 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from tenants.api.serializers import InvitationInput, RoleInput
 from tenants.domain import invitations, members, queries
 from tenants.models import Role
+from tenants.pagination import page_of_rows
 from tenants.permissions import Permission
+from tenants.web.forms import form_values
 from tenants.web.pages import TenantPage
 
 # What a role may do, in the words of the page.
@@ -22,7 +25,9 @@ ROLES = {
     Role.LABELER: "uploads, labels, asks models",
     Role.VIEWER: "looks",
 }
-MOST_SHOWN = 200
+A_PAGE = 50
+# Open at one time; more than a person invites, and they end by themselves.
+MOST_INVITED = 200
 
 
 class MembersPage(TenantPage):
@@ -35,16 +40,16 @@ class MembersPage(TenantPage):
     def read(self, request: HttpRequest) -> dict[str, Any]:
         administers = self.seat.principal.may(Permission.ADMIN)
         return {
-            "members": list(queries.members().order_by("id")[:MOST_SHOWN]),
-            "invitations": list(queries.open_invitations()[:MOST_SHOWN]) if administers else [],
+            "page": page_of_rows(queries.members(), cursor=request.GET.get("cursor"), limit=A_PAGE),
+            "invitations": list(queries.open_invitations()[:MOST_INVITED]) if administers else [],
             "roles": [(role.value, role.label, ROLES[role]) for role in Role],
             "owner": Role.OWNER,
         }
 
     def act(self, request: HttpRequest) -> HttpResponse:
         """Invites. The link stands in this answer only, so it is an answer, not a redirect."""
-        email, role = request.POST.get("email", ""), request.POST.get("role", "")
-        invitation, token = invitations.invite(email=email, role=role, by=self.seat.principal)
+        given = form_values(InvitationInput, request.POST)
+        invitation, token = invitations.invite(**given, by=self.seat.principal)
         # The token stands behind the #, which browsers send to no server.
         link = f"{settings.PUBLIC_URL.rstrip('/')}{reverse('accept-invitation')}#{token.text}"
         context = self.read(request) | {"invited": invitation, "link": link}
@@ -61,7 +66,8 @@ class MemberPage(TenantPage):
             members.remove_member(member_id=member_id, by=self.seat.principal)
             messages.success(request, "The seat is removed; its keys stopped working at once.")
         else:
-            member = members.change_role(member_id=member_id, role=request.POST.get("role", ""), by=self.seat.principal)
+            role = form_values(RoleInput, request.POST)["role"]
+            member = members.change_role(member_id=member_id, role=role, by=self.seat.principal)
             messages.success(request, f"The role is {member.get_role_display()} now.")
         return redirect(self.address("members"))
 

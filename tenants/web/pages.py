@@ -56,6 +56,9 @@ class TenantPage(View):
     def dispatch(self, request: HttpRequest, *_: Any, tenant: str, **named: Any) -> HttpResponse:
         user = request.user
         if not isinstance(user, User):
+            if "HX-Request" in request.headers:
+                # A script asked for a part of a page: the whole page is to go to the sign-in, and to come back to.
+                return HttpResponse(headers={"HX-Refresh": "true"})
             return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("home"))
         try:
             self.user_id, self.tenant_id = user.id, tenant_of(user_id=user.id, slug=tenant)

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tenants import audit
 from tenants.domain.sign_in import sign_in
 from tenants.models import ApiKey, Invitation, Member
 from tenants.scope import tenant_scope
+from tenants.web import keys
 from tests.cast import PASSWORD, Cast
 
 # A password is taken as it is typed.
@@ -136,3 +138,43 @@ def test_queries_do_not_grow_with_rows(page: str, cast: Cast, django_assert_max_
     with django_assert_max_num_queries(12) as shown:
         client.get(cast.alice.page(page))
         assert len(shown) == few
+
+
+def test_a_refused_key_form_keeps_the_chosen_scopes(cast: Cast) -> None:
+    """None chosen means all that the role allows: a form that forgot them would make a key that may do everything."""
+    page = cast.alice.page("keys")
+    for name in (" ", "k" * 101, "k\x00"):
+        shown = cast.alice.web.post(page, {"name": name, "days": "30", "scopes": ["read", "label"]})
+        assert shown.status_code == 400
+        assert re.findall(r'value="(\w+)" checked', shown.content.decode()) == ["read", "label"]
+    made = cast.alice.web.post(page, {"name": "Line 2", "days": "30", "scopes": ["read"]})
+    assert " checked" not in made.content.decode()
+
+
+def test_revoked_keys_do_not_push_others_off_the_list(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "A_PAGE", 2)
+    page = cast.alice.page("keys")
+    for number in range(5):
+        cast.alice.web.post(page, {"name": f"Line {number}", "days": ""})
+    with tenant_scope(cast.alice.tenant.id):
+        ApiKey.objects.filter(name__in=["Line 3", "Line 4"]).update(revoked_at=timezone.now())
+    first = text_of(cast.alice.web.get(page))
+    older = re.search(r'rel="next" href="(\?[^"]*)"', first)
+    assert older
+    second = text_of(cast.alice.web.get(page + older[1]))
+    assert re.findall(r">(Line \d)<", first + second) == ["Line 2", "Line 1", "Line 0"]
+    assert re.findall(r">(Line \d)<", text_of(cast.alice.web.get(page + "?revoked=1"))) == ["Line 4", "Line 3"]
+
+
+@pytest.mark.parametrize("role", ["", "KING", "owner", "VIEWER\x00"])
+def test_a_role_that_is_none_is_refused(role: str, cast: Cast) -> None:
+    bob = cast.bob.seat.member
+    assert cast.alice.web.post(cast.alice.page(f"members/{bob.id}"), {"role": role}).status_code == 400
+    form = {"email": "dora@acme.example", "role": role}
+    assert cast.alice.web.post(cast.alice.page("members"), form).status_code == 400
+
+
+def test_a_script_whose_session_ended_has_the_page_loaded_anew(cast: Cast) -> None:
+    """Or the sign-in would be put into the middle of the page."""
+    answer = Client().get(cast.alice.page("members"), headers={"HX-Request": "true"})
+    assert (answer.status_code, answer["HX-Refresh"], answer.content) == (200, "true", b"")
