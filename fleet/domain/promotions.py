@@ -20,7 +20,7 @@ class NothingPromoted(Refusal):
     def __init__(self) -> None:
         super().__init__(
             "No model of this project has been promoted.",
-            hint="Promote one with POST /api/v1/models/{id}/promote, or ask a model at its own address.",
+            hint="Promote one (POST /api/v1/models/{id}/promote), or ask a model at its own address.",
         )
 
 

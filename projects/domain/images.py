@@ -35,7 +35,7 @@ class Labelled(Refusal):
     def __init__(self, filename: str) -> None:
         super().__init__(
             f"{filename} is annotated, and shows the classes of its boxes.",
-            hint="Correct the boxes instead: POST /api/v1/projects/{id}/annotations.",
+            hint="Correct the boxes instead (POST /api/v1/projects/{id}/annotations).",
         )
 
 

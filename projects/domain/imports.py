@@ -61,7 +61,7 @@ class ArchiveNotThere(Refusal):
     def __init__(self) -> None:
         super().__init__(
             "The archive's bytes have not arrived.",
-            hint="Send them by the form that POST /api/v1/projects/{id}/imports answers, then ask again.",
+            hint="Send them by its form (POST /api/v1/projects/{id}/imports), then ask again.",
         )
 
 

@@ -49,7 +49,7 @@ class NamedImages:
             raise ItemRefused(
                 "unknown_image",
                 f"The project has no image {shown(item.filename if item.image is None else str(item.image))}.",
-                "Upload it first; GET /api/v1/projects/{id}/images lists what is there.",
+                "Upload it first, or name one that is there (GET /api/v1/projects/{id}/images).",
             )
         if image.status != Image.Status.READY:
             raise _not_ready(image.filename, image.status)

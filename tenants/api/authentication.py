@@ -7,12 +7,13 @@ from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from tenants.domain.keys import authenticate
 from tenants.domain.seats import seat_of
 from tenants.permissions import Principal
+from tenants.refusals import Refusal
 from tenants.tracing import acting_for
 
 
@@ -31,6 +32,20 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="myriad"'
+
+
+class PageTooOld(Refusal):
+    """The token of the page is none of this session's: somebody signed in anew since it was loaded.
+
+    By the code the page's scripts know that a fresh token helps.
+    """
+
+    status = 403
+    code = "page_too_old"
+    title = "This page is too old"
+
+    def __init__(self) -> None:
+        super().__init__("The page was loaded before you signed in.", hint="Reload it and try again.")
 
 
 class _Check(CsrfViewMiddleware):
@@ -52,7 +67,7 @@ class SeatAuthentication(BaseAuthentication):
         check.process_request(asked)
         reason = check.process_view(asked, HttpResponseBase, (), {})
         if reason:
-            raise PermissionDenied("The page was open too long. Reload it and try again.")
+            raise PageTooOld
         principal = seat_of(user_id=user.pk, slug=asked.seat_slug).principal  # type: ignore[attr-defined]  # see `door`
         acting_for.set(principal.tenant_id)
         return principal, None

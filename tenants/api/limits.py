@@ -20,7 +20,7 @@ class RateLimited(Refusal):
         self.retry_after = verdict.retry_after_seconds
         super().__init__(
             f"More was asked than {verdict.limit} requests at once and the share of each second after them.",
-            hint=f"Wait {self.retry_after} s (Retry-After), then ask at a steady pace; ask for more at a time in bulk.",
+            hint=f"Wait {self.retry_after} s (Retry-After), then ask at a steady pace; a bulk request counts once.",
         )
 
 

@@ -183,7 +183,7 @@ class TooLarge(Refusal):
     def __init__(self, most: int) -> None:
         super().__init__(
             f"More than {most} bytes do not pass this door.",
-            hint="Send less at a time; send files through a form of /projects/{id}/uploads, straight to storage.",
+            hint="Send less at a time; files go straight to storage (POST /api/v1/projects/{id}/uploads).",
         )
 
 

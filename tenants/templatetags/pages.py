@@ -1,5 +1,6 @@
 """Tags and filters of every template: icons, addresses within the tenant, figures in words."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from tenants.permissions import Permission
 
 register = template.Library()
 
+_FOR_CLIENTS = re.compile(r" \((?:(?:GET|POST|PUT|PATCH|DELETE) /|Retry-After)[^)]*\)")
 _STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month"))
 
 
@@ -49,6 +51,12 @@ def with_query(context: dict[str, Any], **changes: Any) -> str:
         else:
             query[name] = value
     return f"?{query.urlencode()}"
+
+
+@register.filter
+def for_people(hint: str) -> str:
+    """A refusal's hint without what stands in brackets for clients of the API: its routes and headers."""
+    return _FOR_CLIENTS.sub("", hint)
 
 
 @register.filter

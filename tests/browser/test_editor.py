@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, Dialog, Route, expect
 
 from tests.browser.boards import Drawer, Hand, boxes, drawer, number, save
 from tests.browser.site import Seen, Site
+from tests.browser.windows import sign_in
+from tests.cast import PASSWORD
 
 # Sides that no mouse makes, and that no rounding leaves alone.
 ODD = [10.123456789, 20.1, 30.700000000000003, 40.9]
@@ -128,6 +130,43 @@ def test_what_is_not_saved_is_not_left_unasked(alice: Seen, drawn: Drawer, image
     page.locator("#previous").click()
     page.wait_for_url(f"**/images/{drawn.images[1]}")
     assert asked == ["beforeunload"]
+
+
+def test_who_was_signed_out_signs_in_elsewhere_and_loses_nothing(
+    site: Site, browser: Browser, drawn: Drawer, image: str
+) -> None:
+    with site.browsing(browser, "bob") as bob:
+        page = bob.open(f"images/{image}")
+        Hand(page).drag((400, 300), (460, 380))
+        page.context.clear_cookies()
+        page.keyboard.press("Control+s")
+        expect(page.locator("#notice")).to_contain_text("Sign in in another tab")
+        other = page.context.new_page()
+        sign_in(other, site.url, site.people["bob"].email, PASSWORD)
+        other.close()
+        before = len(drawn.versions(image))
+        save(page)
+        assert len(drawn.versions(image)) == before + 1
+        # What the browser says of the two refusals: signed out, and the token of the session before.
+        assert [said.split("status of ")[1][:3] for said in bob.complaints] == ["401", "403"]
+        bob.complaints.clear()
+
+
+def test_what_is_saved_is_not_called_unsaved_when_the_history_cannot_be_read(
+    alice: Seen, drawn: Drawer, image: str
+) -> None:
+    page = alice.open(f"images/{image}")
+    page.route(
+        f"{alice.base}/api/annotations/*", lambda route: route.fulfill(status=429, json={"detail": "Slow down."})
+    )
+    Hand(page).drag((500, 20), (560, 80))
+    before = len(drawn.versions(image))
+    page.keyboard.press("Control+s")
+    expect(page.locator("#notice")).to_contain_text("Saved, but the history is not up to date.")
+    expect(page.locator("[data-do=save]")).to_be_disabled()
+    assert len(drawn.versions(image)) == before + 1
+    assert all("429" in said for said in alice.complaints)
+    alice.complaints.clear()
 
 
 def test_image_after_image_within_the_filter(alice: Seen, drawn: Drawer) -> None:

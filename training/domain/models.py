@@ -25,7 +25,7 @@ class ExportMissing(Refusal):
     def __init__(self) -> None:
         super().__init__(
             "There is no exported file of this model yet.",
-            hint="Ask for it with POST /api/v1/models/{id}/export, and wait for its job.",
+            hint="Ask for it (POST /api/v1/models/{id}/export), and wait for its job.",
         )
 
 

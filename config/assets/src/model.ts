@@ -1,5 +1,5 @@
 // The page of a model: a photograph of one's own is sent to it, and what it finds is drawn on it.
-import { Refused, refusal } from "./editor/asking";
+import { Refused, send } from "./editor/asking";
 
 interface Finding {
   class: string;
@@ -110,18 +110,7 @@ class Trial {
 async function predicted(model: string, file: File): Promise<Prediction> {
   const form = new FormData();
   form.set("file", file);
-  let response: Response;
-  try {
-    response = await fetch(`${document.body.dataset.api}/models/${model}/predict?threshold=${LEAST}`, {
-      method: "POST",
-      headers: { Accept: "application/json", "X-CSRFToken": document.body.dataset.csrf ?? "" },
-      body: form,
-      credentials: "same-origin",
-    });
-  } catch {
-    throw new Refused(0, "unreachable", "The server could not be reached.", "Look at your connection, and try again.");
-  }
-  if (!response.ok) throw await refusal(response);
+  const response = await send(`models/${model}/predict?threshold=${LEAST}`, { method: "POST", body: form });
   return (await response.json()) as Prediction;
 }
 

@@ -191,7 +191,7 @@ def test_files_that_are_damaged_or_too_large_are_refused_with_a_remedy(
     monkeypatch.setattr(evaluated, "MAX_BYTES", 10)
     evaluated._kept.clear()
     answer = works.person.web.get(path)
-    assert (answer.status_code, b"GET /api/v1/models/{id}/predictions" in answer.content) == (409, True)
+    assert (answer.status_code, b"look at them on your side" in answer.content) == (409, True)
     monkeypatch.undo()
     says(works, model, ["no id"] * 4, SAID)  # sound, and of no image of ours
     assert cards(page_of(works, model)) == []

@@ -19,26 +19,55 @@ export interface Answer<Body> {
 
 /** JSON of an address below the tenant's own api/. Raises Refused, also when nothing answers. */
 export async function ask<Body>(path: string, options: { method?: string; body?: unknown; etag?: string } = {}): Promise<Answer<Body>> {
-  const headers: Record<string, string> = { Accept: "application/json" };
-  if (options.method && options.method !== "GET") headers["X-CSRFToken"] = document.body.dataset.csrf ?? "";
+  const headers: Record<string, string> = {};
   if (options.body !== undefined) headers["Content-Type"] = "application/json";
   if (options.etag) headers["If-Match"] = options.etag;
-  let response: Response;
-  try {
-    response = await fetch(`${document.body.dataset.api}/${path}`, {
-      method: options.method ?? "GET",
-      headers,
-      body: options.body === undefined ? undefined : JSON.stringify(options.body),
-      credentials: "same-origin",
-    });
-  } catch {
-    throw new Refused(0, "unreachable", "The server could not be reached.", "Nothing is lost: look at your connection, and try again.");
-  }
-  if (!response.ok) throw await refusal(response);
+  const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+  const response = await send(path, { method: options.method ?? "GET", headers, body });
   return { body: (await response.json()) as Body, etag: response.headers.get("ETag") ?? "" };
 }
 
-export async function refusal(response: Response): Promise<Refused> {
+/** The answer of an address below the tenant's own api/. Raises Refused, also when nothing answers. */
+export async function send(path: string, options: RequestInit): Promise<Response> {
+  let response = await once(path, options);
+  if (response.ok) return response;
+  let refused = await refusal(response);
+  // Who signed in anew in another tab has another token; what is on this page stays.
+  if (refused.code === "page_too_old" && (await renewed())) {
+    response = await once(path, options);
+    if (response.ok) return response;
+    refused = await refusal(response);
+  }
+  throw refused;
+}
+
+async function once(path: string, options: RequestInit): Promise<Response> {
+  const headers = new Headers(options.headers);
+  headers.set("Accept", "application/json");
+  if (options.method !== "GET") headers.set("X-CSRFToken", document.body.dataset.csrf ?? "");
+  return fetched(`${document.body.dataset.api}/${path}`, { ...options, headers });
+}
+
+async function fetched(address: string, options: RequestInit): Promise<Response> {
+  try {
+    return await fetch(address, { ...options, credentials: "same-origin" });
+  } catch {
+    throw new Refused(0, "unreachable", "The server could not be reached.", "Nothing is lost: look at your connection, and try again.");
+  }
+}
+
+/** Takes the token of this session from the page as it is now; whether there is one. */
+async function renewed(): Promise<boolean> {
+  const page = new DOMParser().parseFromString(await (await fetched(location.href, {})).text(), "text/html");
+  const token = page.body.dataset.csrf;
+  if (token) {
+    document.body.dataset.csrf = token;
+    document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": token }));
+  }
+  return Boolean(token);
+}
+
+async function refusal(response: Response): Promise<Refused> {
   if (response.status === 401)
     return new Refused(401, "signed_out", "You are signed out.", "Sign in in another tab, come back, and try again: nothing here is lost.");
   const told: Record<string, unknown> = await response.json().catch(() => ({}));

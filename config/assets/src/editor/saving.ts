@@ -61,7 +61,7 @@ export class Saving {
     this.draft.keep(boxes);
     const warned = outcome.warnings.map((warning) => warning.message).join(" ");
     notice(warned ? "warning" : "success", outcome.status === "CREATED" ? "Saved." : "Nothing was changed.", warned);
-    if (outcome.status === "CREATED" && outcome.annotation) this.kept(await this.version(outcome.annotation));
+    if (outcome.status === "CREATED" && outcome.annotation) await this.list(outcome.annotation);
     return true;
   }
 
@@ -71,8 +71,14 @@ export class Saving {
     return count ? `${counted(count, "box", "boxes")} ${count === 1 ? "is" : "are"}` : "";
   }
 
-  private async version(id: string): Promise<Version> {
-    return (await ask<Version>(`annotations/${id}`)).body;
+  /** Puts what was saved into the history. Where it cannot be read the boxes are saved all the same. */
+  private async list(id: string): Promise<void> {
+    try {
+      this.kept((await ask<Version>(`annotations/${id}`)).body);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      notice("warning", "Saved, but the history is not up to date.", "Reload the page to see it.");
+    }
   }
 
   /** Shows who saved what meanwhile, and does what is chosen; whether it is saved now. */
