@@ -85,7 +85,8 @@ def _read(project: Project) -> Manifest:
     """What is labelled, without a lock: nobody who annotates waits for it.
 
     One statement decides which version of each image counts, and versions never change. The label book is read last,
-    so that it knows the class of every box, unless the class was deleted; the boxes of such a one are left out.
+    so that it knows the class of every box, unless the class was deleted; the boxes of such a one are left out. An
+    image that keeps none of its boxes is left out too: without boxes it would be a good one.
     """
     images = list(labelled_images(project).only(*_READ).order_by("id"))
     drawn = _boxes_of([image.accepted_id for image in images if image.accepted_id is not None])
@@ -95,8 +96,14 @@ def _read(project: Project) -> Manifest:
         project=project.id,
         kind=project.kind,
         classes=tuple(ManifestClass(label.id, label.name) for label in book),
-        images=tuple(_image(image, drawn, index) for image in images),
+        images=tuple(_image(image, drawn, index) for image in images if _says_something(image, drawn, index)),
     )
+
+
+def _says_something(image: Image, drawn: Mapping[uuid.UUID, list[_Drawn]], index: Mapping[uuid.UUID, int]) -> bool:
+    """Whether it was found good, or shows something that the label book still has."""
+    boxes = drawn.get(cast("uuid.UUID", image.accepted_id), [])
+    return not boxes or any(label in index for label, *_ in boxes)
 
 
 def _boxes_of(annotation_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[_Drawn]]:

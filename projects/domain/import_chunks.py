@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from projects.domain.annotations import CREATED, UNCHANGED, annotate
@@ -17,7 +18,9 @@ from tenants.permissions import Principal
 
 # What became of an image, besides what `annotate` says.
 UPDATED, DUPLICATE, REJECTED = "UPDATED", "DUPLICATE", "REJECTED"
-# The error of a file that shows, in other bytes, what another image shows. That one's boxes count.
+# What the error of such a file says where its labels are not taken.
+_LABELS_STAY = {"hint": "Its labels were left out, for that image has its own. Look at it; correct them there."}
+# The error of a file that shows, in other bytes, what another image shows.
 _SAME_PICTURE = "duplicate_content"
 
 
@@ -70,15 +73,18 @@ def label_chunk(
     images: Sequence[ArchiveImage],
     summary: Summary,
     survey: Survey,
+    begun: datetime,
     by: Principal,
 ) -> list[dict[str, Any]]:
     """Annotates the images of registered lines; returns the lines as the results tell them.
 
-    What could not be taken in is deleted again. Runs in the tenant's scope, whose transaction notes that it is done.
+    What could not be taken in is deleted again. `begun` is when the import was: what is older is the project's own,
+    and takes the labels of a file that shows its picture, unless it has some. Runs in the tenant's scope, whose
+    transaction notes that it is done.
     """
-    chunk = _Chunk(project, summary, survey, by, book=book_of(project))
+    chunk = _Chunk(project, summary, survey, by, book=book_of(project), begun=begun)
     drafts = [dict(line) for line in lines]
-    chunk.settle(drafts)
+    chunk.settle(drafts, images)
     items: list[tuple[dict[str, Any], dict[str, Any]]] = []
     for draft, image in zip(drafts, images, strict=True):
         item = chunk.item(draft, image)
@@ -104,28 +110,48 @@ class _Chunk:
     """The chunk's images as they are in the project now."""
 
     def __init__(
-        self, project: Project, summary: Summary, survey: Survey, by: Principal, *, book: dict[str, str]
+        self,
+        project: Project,
+        summary: Summary,
+        survey: Survey,
+        by: Principal,
+        *,
+        book: dict[str, str],
+        begun: datetime,
     ) -> None:
         self._project = project
         self._summary = summary
         self._survey = survey
         self._by = by
         self._book = book
+        self._begun = begun
         self._rows: dict[str, Image] = {}
 
-    def settle(self, drafts: Sequence[dict[str, Any]]) -> None:
+    def settle(self, drafts: Sequence[dict[str, Any]], images: Sequence[ArchiveImage]) -> None:
         """Looks at the images, and deletes new ones that were refused."""
         wanted = [draft["image"] for draft in drafts if draft["image"] is not None]
         rows = Image.objects.filter(id__in=wanted, project=self._project, deleted_at=None) if wanted else ()
         self._rows = {str(row.id): row for row in rows}
-        for draft in drafts:
+        for draft, image in zip(drafts, images, strict=True):
             row = self._rows.get(draft["image"] or "")
             if row is None or not draft["is_new"] or row.status != Image.Status.FAILED:
                 continue
             error = row.error or {}
             # The quota's lock first, then the project's, as everywhere.
             delete_image(image_id=row.id, by=self._by)
-            draft |= {"image": error.get("image"), "is_new": False, "error": _shown(error)}
+            draft |= {"image": error.get("image"), "is_new": False}
+            if not self._stands_for(draft["image"], image):
+                draft["error"] = _shown(error) | _LABELS_STAY if image.labels is not None else _shown(error)
+
+    def _stands_for(self, twin_id: str | None, image: ArchiveImage) -> bool:
+        """Whether the image that shows the same picture takes this file's labels: the project's, without any yet."""
+        if twin_id is None or image.labels is None or twin_id in self._rows:
+            return False
+        twin = Image.objects.filter(id=twin_id, project=self._project, deleted_at=None, accepted=None).first()
+        if twin is None or twin.created_at >= self._begun:
+            return False
+        self._rows[twin_id] = twin
+        return True
 
     def item(self, draft: dict[str, Any], image: ArchiveImage) -> dict[str, Any] | None:
         """What `annotate` is told of the image; None where nothing is to be said."""

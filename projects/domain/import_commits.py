@@ -28,7 +28,7 @@ from projects.models import Image, Import, ImportChunk
 from tenants import audit
 from tenants.jobs import JobContext, JobFailed
 from tenants.models import Member
-from tenants.permissions import ROLE_PERMISSIONS, Principal
+from tenants.permissions import ROLE_PERMISSIONS, Permission, Principal
 from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
 
@@ -67,6 +67,11 @@ def _asker(context: JobContext) -> Principal:
         member = Member.objects.filter(id=uuid.UUID(context.spec["member"]), removed_at=None).first()
     if member is None:
         raise JobFailed("not_allowed", "Who asked for this has no seat any more.", hint="Ask for it yourself.")
+    needed = {Permission.UPLOAD, Permission.LABEL}
+    if not needed <= ROLE_PERMISSIONS[member.role]:
+        raise JobFailed(
+            "not_allowed", "Who asked for this may not upload and label any more.", hint="Ask for it yourself."
+        )
     key = context.spec.get("key")
     return Principal(
         tenant_id=context.tenant_id,
@@ -134,6 +139,7 @@ class _Work:
                 images=images,
                 summary=self.summary,
                 survey=self.survey,
+                begun=self.row.created_at,
                 by=self.by,
             )
             ImportChunk.objects.filter(source=self.row, number=number).update(lines=lines, is_done=True)
@@ -191,7 +197,9 @@ def _finish(context: JobContext, storage: TenantStorage, row: Import, by: Princi
     counts, sums = Counter[str](), Counter[str]()
     refused: list[dict[str, Any]] = []
     with tenant_scope(context.tenant_id), path.open("wb") as file:
-        for lines in ImportChunk.objects.filter(source=row).order_by("number").values_list("lines", flat=True):
+        for lines in (
+            ImportChunk.objects.filter(source=row).order_by("number").values_list("lines", flat=True).iterator(100)
+        ):
             for line in lines:
                 counts[line["outcome"]] += 1
                 sums.update(boxes=line["boxes"], labelled=line["labelled"], errors="error" in line)
@@ -205,7 +213,7 @@ def _finish(context: JobContext, storage: TenantStorage, row: Import, by: Princi
     made = (row.result or {}).get("classes", [])
     result: dict[str, Any] = {"images": dict(sorted(counts.items())), **told, "classes": made}
     with context.publishing():
-        rows = Import.objects.filter(id=row.id, status=Import.Status.COMMITTING, job_id=context.job_id)
+        rows = Import.objects.filter(id=row.id, status=Import.Status.COMMITTING, job_id=context.job_id, deleted_at=None)
         if rows.update(
             status=Import.Status.DONE, result=result | {"refused": refused}, results_sha256=sha256, error=None
         ):

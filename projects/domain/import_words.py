@@ -13,9 +13,17 @@ _WORDS: dict[Kind, tuple[str, str]] = {
     Kind.UNREADABLE_IMAGE: ("Files that cannot be taken as images.", "Left out; their labels, too."),
     Kind.UNREADABLE_LABELS: ("Files of labels that cannot be read.", "Their images are taken without labels."),
     Kind.UNREADABLE_SIDECAR: ("myriad.json cannot be read.", "Taken as if it were not there."),
+    Kind.UNUSABLE_FIELD: (
+        "Splits, groups, names or metadata that are none.",
+        "Left out; the images are taken without them. A split is TRAIN, VALIDATION or TEST.",
+    ),
     Kind.AMBIGUOUS_FILE: (
         "Labels of which it cannot be told which file they mean, or files that are labelled twice.",
-        "The first labels of a file count; those that may mean several files are left out.",
+        "Left out: those images stay without labels.",
+    ),
+    Kind.DUPLICATE_ID: (
+        "Ids that several images, or several classes, of one file have.",
+        "What names them is left out: it cannot be told which is meant. Number them anew, and import again.",
     ),
     Kind.DANGLING_ANNOTATION: ("Annotations of an image or class that the archive does not describe.", _OUT),
     Kind.BAD_BOX: ("Boxes that are empty or inverted, or are not four finite numbers.", _OUT),

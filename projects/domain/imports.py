@@ -76,6 +76,17 @@ class NotChecked(Refusal):
         )
 
 
+class BegunOtherwise(Refusal):
+    code = "import_begun_otherwise"
+    title = "The import has begun otherwise"
+
+    def __init__(self, unknown_classes: str) -> None:
+        super().__init__(
+            f"Some of its images are in already, with {unknown_classes} for unknown classes.",
+            hint=f"Go on with {unknown_classes}; then import the archive once more, in which case the boxes are added.",
+        )
+
+
 class NoResults(Refusal):
     code = "import_not_done"
     title = "There are no results yet"
@@ -184,7 +195,7 @@ def commit_import(*, import_id: uuid.UUID, unknown_classes: str, by: Principal) 
 
     Images and boxes are written in the name of `by`, who must be allowed to upload and to label; and to edit the
     project where `unknown_classes` is CREATE, for that changes its label book. Runs in the tenant's scope.
-    Raises NotFound, MayNot, NotChecked, ImportBusy or ImportDone.
+    Raises NotFound, MayNot, NotChecked, ImportBusy, ImportDone or BegunOtherwise.
     """
     row = import_named(import_id, lock=True)
     if not (by.may(Permission.UPLOAD) and by.may(Permission.LABEL)):
@@ -198,6 +209,8 @@ def commit_import(*, import_id: uuid.UUID, unknown_classes: str, by: Principal) 
         raise ImportBusy(row.job_id)
     if row.report is None or row.status == Import.Status.CHECKING:
         raise NotChecked(standing(row)[0])
+    if row.unknown_classes != unknown_classes and ImportChunk.objects.filter(source=row).exists():
+        raise BegunOtherwise(row.unknown_classes)
     spec = {"import": str(row.id), "member": str(by.member_id), "key": str(by.key_id) if by.key_id else None}
     row.unknown_classes = unknown_classes
     _ask(row, IMPORT_COMMIT, spec, status=Import.Status.COMMITTING)
@@ -258,8 +271,10 @@ def sweep_imports(*, tenant_id: uuid.UUID, before: datetime) -> int:
         # In the order of `delete_import`.
         TenantStorage(tenant_id).delete(archive_key(import_id) for import_id in late)
         with tenant_scope(tenant_id):
-            _forget(late)
-            audit.record("imports.abandoned", by=None, count=len(late))
+            # Whoever asked for one meanwhile finds its job failed, not the import gone.
+            still = [row.id for row in idle.filter(id__in=late).select_for_update(of=("self",))]
+            _forget(still)
+            audit.record("imports.abandoned", by=None, count=len(still))
         swept += len(late)
 
 

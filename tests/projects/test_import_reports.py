@@ -5,15 +5,17 @@ from collections.abc import Callable
 
 import pytest
 
-from projects.models import DefectClass, Image, Project
+from projects.models import DefectClass, Image, Import, ImportChunk, Project
+from tenants.models import Member
 from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
 from tests.cast import Person
 from tests.projects.archives import hostile
 from tests.projects.archives.zips import coco, coco_zip, photo, yolo_zip, zipped
-from tests.projects.files import encoded, picture
-from tests.projects.importing import checked, committed, labels_of, problems, references, refused, results
-from tests.projects.uploading import post, usage
+from tests.projects.files import File, encoded, picture
+from tests.projects.importing import checked, committed, labels_of, problems, references, refused, results, shown
+from tests.projects.labelled import label
+from tests.projects.uploading import bring, post, usage
 from tests.projects.working import Hand
 
 # Images are 48 × 36.
@@ -99,6 +101,29 @@ def test_the_same_picture_in_other_bytes_is_taken_once(alice: Person, project: s
     assert usage(alice)["images"] == 1, "what was refused is given back"
 
 
+def test_a_picture_of_the_project_in_other_bytes_takes_the_labels(alice: Person, project: str, hand: Hand) -> None:
+    """As when a tool saved the camera's files anew; but what a person said of an image stays."""
+    drawn, labelled = picture("camera"), picture("labelled")
+    kept = {"camera.bmp": drawn, "labelled.bmp": labelled}
+    files = [File(name, encoded(pixels, "BMP"), "image/bmp") for name, pixels in kept.items()]
+    _, good = bring(alice, project, *files)
+    hand.work()
+    label(alice, good)
+    images = {"camera.png": drawn, "again.png": drawn, "labelled.png": labelled, "bare.png": labelled}
+    packed: dict[str, bytes | str] = {}
+    for level, (name, pixels) in enumerate(images.items()):
+        packed[f"images/{name}"] = encoded(pixels, "PNG", compress_level=level)
+    box = ("dent", 1, 1, 9, 9)
+    document = json.dumps(coco({"camera.png": [box], "again.png": [box], "labelled.png": [box]}))
+    done = committed(alice, project, hand, zipped(packed | {"x.json": document}))
+    assert labels_of(alice, project) == {"camera.bmp": [("dent", 1.0, 1.0, 9.0, 9.0)], "labelled.bmp": []}
+    lines = results(alice, done["id"])
+    assert [lines[f"images/{name}"]["outcome"] for name in images] == ["UPDATED", "DUPLICATE", "DUPLICATE", "DUPLICATE"]
+    hints = [lines[f"images/{name}"].get("error", {}).get("hint", "") for name in images]
+    assert [("left out" in hint) for hint in hints] == [False, True, True, False]
+    assert usage(alice)["images"] == 2
+
+
 def test_splits_groups_and_metadata_come_in_with_the_sidecar_s_classes(alice: Person, project: str, hand: Hand) -> None:
     about = {"filename": "Größe.png", "split": "TEST", "group": "board 7", "metadata": {"camera": "3"}}
     label = {"name": "scratch", "definition": "long", "rule": "> 2 mm", "color": "#112233"}
@@ -163,3 +188,24 @@ def test_a_class_deleted_between_check_and_commit_is_made_again_or_skipped(
     assert post(alice, f"imports/{row['id']}/commit", {"unknown_classes": "SKIP"}).status_code == 202
     hand.work()
     assert labels_of(alice, project) == {"a.png": None}
+
+
+def test_who_may_no_longer_label_imports_nothing_more(alice: Person, project: str, hand: Hand) -> None:
+    row = checked(alice, project, hand, coco_zip({"a.png": [("dent", 1, 1, 9, 9)]}))
+    assert post(alice, f"imports/{row['id']}/commit", {"unknown_classes": "CREATE"}).status_code == 202
+    with tenant_scope(alice.tenant.id):
+        Member.objects.filter(id=alice.seat.member.id).update(role="VIEWER")
+    assert hand.work() == ["FAILED"]
+    assert shown(alice, row["id"])["error"]["code"] == "not_allowed"
+    assert labels_of(alice, project) == {}
+
+
+def test_an_import_that_has_begun_goes_on_as_it_began(alice: Person, project: str, hand: Hand) -> None:
+    row = checked(alice, project, hand, coco_zip({"a.png": [("dent", 1, 1, 9, 9)]}))
+    with tenant_scope(alice.tenant.id):
+        Import.objects.filter(id=row["id"]).update(unknown_classes="SKIP")
+        ImportChunk.objects.create(source_id=row["id"], number=0, lines=[], is_done=True)
+    refused = post(alice, f"imports/{row['id']}/commit", {"unknown_classes": "CREATE"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "import_begun_otherwise")
+    assert "SKIP" in refused.json()["hint"]
+    assert post(alice, f"imports/{row['id']}/commit", {"unknown_classes": "SKIP"}).status_code == 202

@@ -48,6 +48,8 @@ class CocoReader:
         self._problems = problems
         self._by_name = ByName(entries.images, key=lambda entry: entry.name)
         self._found: dict[str, _Described] = {}
+        # Files that documents contradict each other about.
+        self._disputed: set[str] = set()
         self._unseen: list[_Described] = []
         self._described = 0
         for entry, document in documents:
@@ -55,7 +57,7 @@ class CocoReader:
 
     def labels_of(self, image: Entry) -> Labels | None:
         described = self._found.get(image.path)
-        return None if described is None else self._labels(described)
+        return None if described is None or image.path in self._disputed else self._labels(described)
 
     def about(self, image: Entry) -> About:
         described = self._found.get(image.path)
@@ -69,13 +71,14 @@ class CocoReader:
             yield Unseen(described.name, (name,), self._labels(described), self._about(described, ""))
 
     def _about(self, described: _Described, split: str) -> About:
-        said = about({name: described.said.get(name) for name in ("split", "group", "metadata")})
+        given = {name: described.said.get(name) for name in ("split", "group", "metadata")}
+        said = about(given, lambda detail: self._note(Kind.UNUSABLE_FIELD, described, "", detail))
         return About(split=said.split or split or described.split, group=said.group, metadata=said.metadata)
 
     def _take(self, entry: Entry, document: dict[str, Any]) -> None:
-        labels_at = self._categories(document)
+        labels_at = self._categories(entry, document)
         split = split_of_path(entry.path) or split_of_name(entry.stem)
-        by_id: dict[Any, _Described] = {}
+        by_id: dict[Any, _Described | None] = {}  # None: several have it
         self._described += len(document["images"])
         if self._described > MAX_ENTRIES:
             raise ArchiveRefused(
@@ -87,34 +90,45 @@ class CocoReader:
             name = said.get("file_name") if isinstance(said, dict) else None
             key = _key(said.get("id")) if isinstance(said, dict) else None
             path = safe_path(name) if isinstance(name, str) and is_name(name, most=1000) else None
-            if path is None or key is None or key in by_id:
+            if path is None or key is None:
                 detail = "an image without a usable id and file_name"
                 self._problems.add(Kind.DANGLING_ANNOTATION, entry.path, f"images[{number - 1}]", detail)
-                continue
-            by_id[key] = _Described(entry.path, path, split, said, labels_at)
+            elif key in by_id:
+                by_id[key] = None
+                self._problems.add(Kind.DUPLICATE_ID, entry.path, f"images[{number - 1}]", f"id {key}, {path}")
+            else:
+                by_id[key] = _Described(entry.path, path, split, said, labels_at)
         self._deal(entry, document, by_id)
         for described in by_id.values():
-            self._settle(entry, described)
+            if described is not None:
+                self._settle(entry, described)
 
-    def _categories(self, document: dict[str, Any]) -> dict[Any, int | None]:
-        """Category id → the number of its class."""
+    def _categories(self, entry: Entry, document: dict[str, Any]) -> dict[Any, int | None]:
+        """Category id → the number of its class; None where several classes have the id."""
         listed = document.get("categories")
         places: dict[Any, int | None] = {}
         for said in listed if isinstance(listed, list) else []:
             name, key = (said.get("name"), _key(said.get("id"))) if isinstance(said, dict) else (None, None)
-            if isinstance(name, str) and key is not None:
-                places[key] = self._classes.place(name)
+            if not isinstance(name, str) or key is None:
+                continue
+            place = self._classes.place(name)
+            if places.setdefault(key, place) != place:
+                places[key] = None
+                self._problems.add(Kind.DUPLICATE_ID, entry.path, "categories", f"id {key}, {name}")
         return places
 
-    def _deal(self, entry: Entry, document: dict[str, Any], by_id: dict[Any, _Described]) -> None:
+    def _deal(self, entry: Entry, document: dict[str, Any], by_id: dict[Any, _Described | None]) -> None:
         """Gives each image its annotations."""
         for number, said in enumerate(document["annotations"]):
-            described = by_id.get(_key(said.get("image_id"))) if isinstance(said, dict) else None
-            if described is None:
+            key = _key(said.get("image_id")) if isinstance(said, dict) else None
+            described = by_id.get(key)
+            if described is not None:
+                described.annotations.append(said)
+            elif key in by_id:
+                self._problems.add(Kind.DUPLICATE_ID, entry.path, _where(said, number), f"of image {key}")
+            else:
                 where = _where(said, number)
                 self._problems.add(Kind.DANGLING_ANNOTATION, entry.path, where, "of an image that is not described")
-            else:
-                described.annotations.append(said)
 
     def _settle(self, entry: Entry, described: _Described) -> None:
         """Finds the file that is meant."""
@@ -136,7 +150,10 @@ class CocoReader:
             first = self._found[image.path]
             if first.labels_at is described.labels_at or not described.annotations:
                 first.annotations += described.annotations
+            elif not first.annotations:
+                self._found[image.path] = described  # one that lists files only says of none that it is good
             else:
+                self._disputed.add(image.path)
                 self._problems.add(Kind.AMBIGUOUS_FILE, entry.path, described.name, f"also in {first.source}")
         else:
             self._found[image.path] = described
@@ -154,6 +171,8 @@ class CocoReader:
         sides, of_polygon = _sides(said)
         if said.get("iscrowd") in (1, True):
             self._note(Kind.CROWD, described, where)
+        elif label is None and _key(said.get("category_id")) in described.labels_at:
+            self._note(Kind.DUPLICATE_ID, described, where, "of a category whose id several have, or that has no name")
         elif label is None:
             self._note(Kind.DANGLING_ANNOTATION, described, where, "of a category that is not described")
         elif sides is None:

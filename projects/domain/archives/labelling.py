@@ -11,21 +11,14 @@ from pathlib import PurePosixPath
 from typing import Final, Protocol
 
 from projects.domain.archives.contents import MAX_CLASSES, About, ArchiveClass, ArchiveRefused, Labels
-from projects.domain.archives.sidecar import is_name
+from projects.domain.archives.sidecar import SPLIT_WORDS, is_name
 from projects.domain.archives.zip_entries import Entry
 
 #: Pixels, or as many times an image's side: whoever draws beyond that means no place in an image.
 _LARGEST: Final = 1e7
-_SPLITS: Final = {
-    "train": "TRAIN",
-    "training": "TRAIN",
-    "val": "VALIDATION",
-    "valid": "VALIDATION",
-    "validation": "VALIDATION",
-    "test": "TEST",
-    "testing": "TEST",
-}
 _WORDS: Final = re.compile(r"[a-z]+")
+#: What stands behind a split's name, as in `train2017`.
+_NUMBER: Final = re.compile(r"[-_ ]?\d*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +94,17 @@ class ByName:
 
 
 def split_of_path(path: str) -> str:
-    """The split that a folder on the way is named for, the innermost; empty if none is."""
+    """The split that a folder on the way is named for, as `train` or `train2017`, the innermost; empty if none is."""
     for part in reversed(PurePosixPath(path).parts[:-1]):
-        if part.lower() in _SPLITS:
-            return _SPLITS[part.lower()]
+        split = SPLIT_WORDS.get(_NUMBER.sub("", part.lower(), count=1), "")
+        if split:
+            return split
     return ""
 
 
 def split_of_name(name: str) -> str:
     """The split that a file is named for, as `instances_train2017.json`; empty if none is, or several are."""
-    found = {_SPLITS[word] for word in _WORDS.findall(name.lower()) if word in _SPLITS}
+    found = {SPLIT_WORDS[word] for word in _WORDS.findall(name.lower()) if word in SPLIT_WORDS}
     return found.pop() if len(found) == 1 else ""
 
 

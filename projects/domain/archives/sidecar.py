@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from projects.domain.archives.contents import MAX_CLASSES, SIDECAR, About, ArchiveClass, Kind, Problems
-from projects.domain.archives.zip_entries import Entries, EntryUnreadable
+from projects.domain.archives.zip_entries import Entries, Entry, EntryUnreadable
 
 VERSION: Final = 1
-_SPLITS: Final = frozenset({"TRAIN", "VALIDATION", "TEST"})
+#: What splits are called, in small letters.
+SPLIT_WORDS: Final = {
+    "train": "TRAIN",
+    "training": "TRAIN",
+    "val": "VALIDATION",
+    "valid": "VALIDATION",
+    "validation": "VALIDATION",
+    "test": "TEST",
+    "testing": "TEST",
+}
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _UNUSABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 #: As in prose, but for line breaks and tabs.
@@ -32,23 +42,37 @@ class Sidecar:
 
 
 def read_sidecar(entries: Entries, problems: Problems) -> Sidecar:
-    """The archive's sidecar; an empty one where there is none, or none that can be read."""
-    entry = entries.texts.pop(SIDECAR, None)
+    """The archive's sidecar; an empty one where there is none, or none that can be read.
+
+    It may lie in the one folder that was packed, and then speaks of what lies there.
+    """
+    entry = _find(entries)
     if entry is None:
         return Sidecar()
+    del entries.texts[entry.path]
     try:
         document = load_json(entries.read(entry))
     except (EntryUnreadable, ValueError) as error:
-        problems.add(Kind.UNREADABLE_SIDECAR, SIDECAR, detail=str(error))
+        problems.add(Kind.UNREADABLE_SIDECAR, entry.path, detail=str(error))
         return Sidecar()
     if not isinstance(document, dict) or document.get("version") != VERSION:
-        problems.add(Kind.UNREADABLE_SIDECAR, SIDECAR, detail=f"not of version {VERSION}")
+        problems.add(Kind.UNREADABLE_SIDECAR, entry.path, detail=f"not of version {VERSION}")
         return Sidecar()
     images = document.get("images")
-    return Sidecar(
-        classes=_classes(document.get("classes")),
-        images={path: about(said) for path, said in images.items()} if isinstance(images, dict) else {},
-    )
+    images = images if isinstance(images, dict) else {}
+    folder = f"{entry.folder}/" if entry.folder else ""
+    told = {}
+    for path, said in images.items():
+        told[folder + path] = about(said, partial(problems.add, Kind.UNUSABLE_FIELD, entry.path, path))
+    return Sidecar(classes=_classes(document.get("classes")), images=told)
+
+
+def _find(entries: Entries) -> Entry | None:
+    """The sidecar that lies nearest to the root, if no other does."""
+    found = sorted((entry.path.count("/"), entry.path) for entry in entries.texts.values() if entry.name == SIDECAR)
+    if not found or (len(found) > 1 and found[0][0] == found[1][0]):
+        return None
+    return entries.texts[found[0][1]]
 
 
 def load_json(data: bytes) -> Any:
@@ -59,17 +83,29 @@ def load_json(data: bytes) -> Any:
         raise ValueError("is nested too deeply") from error
 
 
-def about(said: object) -> About:
-    """What an object says of an image, as far as it can be used."""
+def about(said: object, on_unusable: Callable[[str], None]) -> About:
+    """What an object says of an image, as far as it can be used; what cannot is told to `on_unusable`."""
     if not isinstance(said, dict):
         return About()
     filename, split, group, metadata = (said.get(name) for name in ("filename", "split", "group", "metadata"))
-    return About(
+    if isinstance(group, int) and not isinstance(group, bool):
+        group = str(group)  # of parts that are numbered
+    found = About(
         filename=filename if isinstance(filename, str) and is_name(filename, most=255) else "",
-        split=split if isinstance(split, str) and split in _SPLITS else "",
+        split=SPLIT_WORDS.get(split.lower(), "") if isinstance(split, str) else "",
         group=group if isinstance(group, str) and len(group) <= 200 and not _UNUSABLE.search(group) else "",
         metadata=_metadata(metadata),
     )
+    kept = (("filename", filename, found.filename), ("split", split, found.split), ("group", group, found.group))
+    lost = [(name, given) for name, given, taken in kept if given not in (None, "") and not taken]
+    for name, value in metadata.items() if isinstance(metadata, dict) else ():
+        if name not in found.metadata:
+            lost.append((f"metadata {name}", value))
+    if metadata is not None and not isinstance(metadata, dict):
+        lost.append(("metadata", metadata))
+    for name, value in lost:
+        on_unusable(f"{name}: {value!r}"[:200])
+    return found
 
 
 def is_name(text: str, *, most: int = _MAX_NAME) -> bool:

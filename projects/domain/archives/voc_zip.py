@@ -54,7 +54,7 @@ class VocReader:
         self._entries = entries
         self._classes = classes
         self._problems = problems
-        self._splits = _splits(entries)
+        self._splits = _splits(entries, problems)
         self._from_zero = False
         self._page_of: dict[str, _Page] = {}
         self._unmatched: list[_Page] = []
@@ -167,7 +167,7 @@ def _parsed(entries: Entries, entry: Entry) -> Element:
     return root
 
 
-def _splits(entries: Entries) -> dict[str, str]:
+def _splits(entries: Entries, problems: Problems) -> dict[str, str]:
     """An image's name without extension → its split."""
     found: dict[str, str] = {}
     for entry in entries.with_extension(".txt"):
@@ -176,7 +176,8 @@ def _splits(entries: Entries) -> dict[str, str]:
             continue
         try:
             text = entries.read(entry, max_bytes=_MAX_LIST_BYTES).decode(errors="replace")
-        except EntryUnreadable:
+        except EntryUnreadable as error:
+            problems.add(Kind.UNREADABLE_LABELS, entry.path, detail=str(error))
             continue
         found |= dict.fromkeys((line.strip() for line in text.splitlines() if line.strip()), split)
     return found

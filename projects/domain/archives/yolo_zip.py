@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from projects.domain.archives.contents import (
     Problems,
 )
 from projects.domain.archives.labelling import Classes, Unseen, is_place, split_of_path
-from projects.domain.archives.sidecar import is_name
+from projects.domain.archives.sidecar import SPLIT_WORDS, is_name
 from projects.domain.archives.zip_entries import Entries, Entry, EntryUnreadable
 
 #: A thousand boxes take 80 KB, as polygons some megabytes.
@@ -53,16 +54,36 @@ class YoloReader:
         self._places = {number: classes.place(name) for number, name in names.items()}
         self._labels_at = {entry.path: entry for entry in label_files(entries)}
         self._used: set[str] = set()
+        self._label_of = self._dealt(entries.images)
+        self._listed = _listed(entries)
+
+    def _dealt(self, images: Iterable[str]) -> dict[str, str]:
+        """Image → its label file. One that several images may mean is of the one that it stands for, or of none."""
+        near: dict[str, list[str]] = defaultdict(list)
+        far: dict[str, list[str]] = defaultdict(list)
+        for image in images:
+            path = next((path for path in _label_paths(image) if path in self._labels_at), "")
+            if path:
+                near[path].append(image)
+            elif (anywhere := f"labels/{PurePosixPath(image).stem}.txt") in self._labels_at:
+                far[anywhere].append(image)
+        dealt = {}
+        for path in [path for path in self._labels_at if path in near or path in far]:
+            self._used.add(path)
+            claims = near.get(path) or far[path]
+            if len(claims) == 1:
+                dealt[claims[0]] = path
+            left_out = [image for image in near.get(path, []) + far.get(path, []) if image not in dealt]
+            if left_out:
+                self._problems.add(Kind.AMBIGUOUS_FILE, path, detail=f"of {', '.join(left_out[:5])}")
+        return dealt
 
     def labels_of(self, image: Entry) -> Labels | None:
-        for path in _label_paths(image.path):
-            if path in self._labels_at:
-                self._used.add(path)
-                return self._labels(self._labels_at[path])
-        return None
+        path = self._label_of.get(image.path)
+        return None if path is None else self._labels(self._labels_at[path])
 
     def about(self, image: Entry) -> About:
-        return About(split=split_of_path(image.path))
+        return About(split=split_of_path(image.path) or self._listed.get(image.name, ""))
 
     def unseen(self) -> Iterator[Unseen]:
         for path, entry in self._labels_at.items():
@@ -108,6 +129,24 @@ def label_files(entries: Entries) -> list[Entry]:
         if entry.name.lower() not in _NOT_LABELS
         and ("labels" in entry.folder.split("/") or str(PurePosixPath(entry.path).with_suffix("")) in beside)
     ]
+
+
+def _listed(entries: Entries) -> dict[str, str]:
+    """An image's name → its split, as Darknet's lists of images say (`train.txt`); not of names in several of them."""
+    found: dict[str, str] = {}
+    for entry in entries.with_extension(".txt"):
+        split = SPLIT_WORDS.get(entry.stem.lower())
+        if split is None or entry.name.lower() not in _NOT_LABELS:
+            continue
+        try:
+            text = entries.read(entry, max_bytes=_MAX_LABEL_BYTES).decode(errors="replace")
+        except EntryUnreadable:
+            continue  # a list that cannot be read is no label of any image
+        for line in text.splitlines():
+            name = PurePosixPath(line.strip().replace("\\", "/")).name
+            if PurePosixPath(name).suffix.lower() in IMAGE_EXTENSIONS:
+                found[name] = "" if found.get(name, split) != split else split
+    return found
 
 
 def class_names(entries: Entries) -> dict[int, str] | None:
@@ -164,14 +203,13 @@ def _no_names(path: str, said: str) -> ArchiveRefused:
 
 
 def _label_paths(image: str) -> Iterator[str]:
-    """Where an image's labels may be: `labels/…` for `images/…`, or beside it."""
+    """Where an image's labels should be: `labels/…` for `images/…`, or beside it."""
     bare = PurePosixPath(image).with_suffix("")
     parts = list(bare.parts)
     for place in range(len(parts) - 2, -1, -1):
         if parts[place] == "images":
             yield "/".join([*parts[:place], "labels", *parts[place + 1 :]]) + ".txt"
     yield f"{bare}.txt"
-    yield f"labels/{bare.name}.txt"
 
 
 def _sides(numbers: list[float]) -> tuple[tuple[float, float, float, float] | None, bool]:

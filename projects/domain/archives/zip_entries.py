@@ -33,7 +33,7 @@ _LOCAL_HEADER: Final = 30
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 #: What operating systems and labelling tools leave beside a data set, and nobody misses.
 _LITTER: Final = re.compile(
-    r"(^|/)(__MACOSX/.*|\.[^/]*|Thumbs\.db|desktop\.ini|(readme|licen[cs]e)([^/]*\.(txt|md|rst|html))?)$", re.IGNORECASE
+    r"(^|/)(__MACOSX/.*|\.[^/]*|Thumbs\.db|desktop\.ini|(readme|licen[cs]e)(\.[a-z]+)*)$", re.IGNORECASE
 )
 _END, _END64, _LOCATOR64 = (
     struct.Struct("<4s4H2LH"),

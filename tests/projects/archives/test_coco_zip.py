@@ -86,7 +86,7 @@ def test_rows_that_point_nowhere() -> None:
     document = coco({"a.png": [BOX]})
     document["annotations"] += [{"id": 7, "image_id": 99, "category_id": 1, "bbox": [1, 2, 3, 4]}, "nonsense", {}]
     document["annotations"] += [{"id": 8, "image_id": 1, "category_id": 99, "bbox": [1, 2, 3, 4]}]
-    document["images"] += ["nonsense", {"id": [1], "file_name": "b.png"}, {"id": 1, "file_name": "again.png"}]
+    document["images"] += ["nonsense", {"id": [1], "file_name": "b.png"}, {"file_name": "again.png"}]
     document["images"] += [{"id": 5}, {"id": 6, "file_name": "../../etc/passwd"}]
     document["categories"] += ["nonsense", {"id": 3}, {"id": 4, "name": "x" * 101}]
     images, summary = read(zipped({"annotations.json": json.dumps(document), "images/a.png": photo("a")}))
@@ -95,6 +95,64 @@ def test_rows_that_point_nowhere() -> None:
     assert told(summary) == {"dangling_annotation": 9}
     places = {reference.where for reference in summary.problems.kinds[Kind.DANGLING_ANNOTATION].references}
     assert {"annotation 7", "annotation 8", "annotations[2]", "images[1]"} <= places
+
+
+def test_ids_that_several_have_name_none_of_them() -> None:
+    """As in two files put one behind the other: each counted from 1."""
+    document = coco({"a.png": [BOX], "b.png": [BOX], "c.png": [BOX, ("scratch", 1, 2, 3, 4)]})
+    document["images"][1]["id"] = 1
+    document["categories"] += [{"id": 2, "name": "burr"}, {"id": 1, "name": "dent"}]
+    files = {f"images/{name}.png": photo(name) for name in "abc"}
+    images, summary = read(zipped(files | {"annotations.json": json.dumps(document)}))
+    assert [images[f"images/{name}.png"].labels is None for name in "abc"] == [True, True, False]
+    assert drawn(images["images/c.png"]) == [(0, *BOX[1:])]
+    assert told(summary) == {"duplicate_id": 4, "dangling_annotation": 1}
+    assert "id 1, b.png" in summary.problems.kinds[Kind.DUPLICATE_ID].references[1].detail
+
+
+def test_a_document_that_only_lists_files_says_of_none_that_it_is_good() -> None:
+    lists, says, differs = (
+        coco({"a.png": [], "b.png": []}),
+        coco({"a.png": [BOX]}),
+        coco({"a.png": [("dent", 1, 1, 5, 5)]}),
+    )
+    files = {"images/a.png": photo("a"), "images/b.png": photo("b"), "1.json": json.dumps(lists)}
+    images, summary = read(zipped(files | {"2.json": json.dumps(says)}))
+    assert drawn(images["images/a.png"]) == [(0, *BOX[1:])]
+    assert drawn(images["images/b.png"]) == []
+    assert told(summary) == {}
+
+    images, summary = read(zipped(files | {"2.json": json.dumps(says), "3.json": json.dumps(differs)}))
+    assert images["images/a.png"].labels is None
+    assert told(summary) == {"ambiguous_file": 1}
+
+
+def test_splits_and_groups_are_taken_as_people_write_them_and_what_is_none_is_told() -> None:
+    document = coco({"a.png": [], "b.png": []})
+    document["images"][0] |= {"split": "test", "group": 17}
+    document["images"][1] |= {"split": "later", "group": True, "metadata": {"camera": [1], "line": 2}}
+    files = {"train2017/a.png": photo("a"), "val_2017/b.png": photo("b"), "annotations.json": json.dumps(document)}
+    images, summary = read(zipped(files))
+    a, b = images["train2017/a.png"].about, images["val_2017/b.png"].about
+    assert (a.split, a.group) == ("TEST", "17")
+    assert (b.split, b.group, b.metadata) == ("VALIDATION", "", {"line": 2})
+    assert told(summary) == {"unusable_field": 3}
+    details = [reference.detail for reference in summary.problems.kinds[Kind.UNUSABLE_FIELD].references]
+    assert details == ["b.png split: 'later'", "b.png group: True", "b.png metadata camera: [1]"]
+
+
+def test_a_sidecar_is_found_in_the_folder_that_was_packed() -> None:
+    sidecar = {"version": 1, "images": {"images/a.png": {"filename": "A 1.png", "group": "g"}}}
+    files = {
+        "set/annotations.json": json.dumps(coco({"a.png": []})),
+        "set/images/a.png": photo("a"),
+        "set/myriad.json": json.dumps(sidecar),
+    }
+    images, _ = read(zipped(files))
+    (a,) = images.values()
+    assert (a.filenames, a.about.group) == (("A 1.png",), "g")
+    images, _ = read(zipped(files | {"other/myriad.json": json.dumps(sidecar)}))
+    assert images["set/images/a.png"].filenames == ("a.png",)  # of two it cannot be told which is meant
 
 
 def test_files_found_by_their_name_or_not_at_all() -> None:
@@ -126,7 +184,7 @@ def test_our_own_columns_and_the_sidecar() -> None:
                 "group": "g",
                 "metadata": {"line": 4, "x": []},
             },
-            "images/a.png": {"filename": "bad\nname", "split": "SOMETIMES", "group": 4, "metadata": []},
+            "images/a.png": {"filename": "bad\nname", "split": "SOMETIMES", "group": [4], "metadata": []},
         },
     }
     files = {"annotations.json": json.dumps(document), "myriad.json": json.dumps(sidecar)}

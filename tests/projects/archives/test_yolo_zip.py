@@ -137,3 +137,44 @@ def test_labels_without_names_are_refused() -> None:
     with pytest.raises(ArchiveRefused) as caught:
         read(zipped({"images/a.png": photo("a"), "labels/a.txt": LINE}))
     assert caught.value.error["code"] == "archive_class_names"
+
+
+def test_a_label_file_is_of_one_image() -> None:
+    """Of the one that it stands for; where that are several, of none."""
+    files = {
+        "data.yaml": NAMES["list"],
+        "images/001.png": photo("1"),
+        "camB/001.png": photo("2"),
+        "labels/001.txt": LINE,
+    }
+    images, summary = read(zipped(files))
+    assert drawn(images["images/001.png"]) == [SIDES]
+    assert images["camB/001.png"].labels is None
+    assert told(summary) == {"ambiguous_file": 1}
+    assert "camB/001.png" in summary.problems.kinds[Kind.AMBIGUOUS_FILE].references[0].detail
+
+    files = {"data.yaml": NAMES["list"], "a.png": photo("1"), "a.jpg": photo("2", "JPEG"), "a.txt": LINE}
+    images, summary = read(zipped(files))
+    assert [image.labels for image in images.values()] == [None, None]
+    assert told(summary) == {"ambiguous_file": 1}
+
+
+def test_lists_of_images_tell_the_split() -> None:
+    files = {"obj.names": "dent\nscratch", "train.txt": "data/obj/a.png\ndata/obj/c.png\n", "test.txt": "b.png\nc.png"}
+    files |= {f"obj/{name}.txt": LINE for name in "abc"}
+    images, _ = read(zipped(files | {f"obj/{name}.png": photo(name) for name in "abc"}))
+    assert [images[f"obj/{name}.png"].about.split for name in "abc"] == ["TRAIN", "TEST", ""]
+
+
+def test_labels_whose_names_begin_as_a_licence_does_are_labels() -> None:
+    files = {"data.yaml": NAMES["list"], "readme.txt": "hello", "LICENSE": "MIT", "README.roboflow.txt": "made"}
+    files |= {
+        "license_plate.png": photo("1"),
+        "license_plate.txt": LINE,
+        "readme-2.png": photo("2"),
+        "readme-2.txt": "",
+    }
+    images, summary = read(zipped(files))
+    assert drawn(images["license_plate.png"]) == [SIDES]
+    assert drawn(images["readme-2.png"]) == []
+    assert told(summary) == {}

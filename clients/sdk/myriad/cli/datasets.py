@@ -46,6 +46,10 @@ def import_dataset(
     found = session.client.projects.find(project)
     try:
         imported = _checked(session, found.id, archive)
+        if imported.status == "DONE":
+            # Somebody's commit of it was under way, or this command's own, broken off: there is nothing to ask.
+            session.note("It is imported already.")
+            return _committed(session, imported, create_classes=create_classes)
         if dry_run or session.as_json:
             if dry_run:
                 return _dry(session, imported)
