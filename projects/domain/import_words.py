@@ -47,6 +47,10 @@ _WORDS: dict[Kind, tuple[str, str]] = {
         "Boxes of less than one pixel inside their image.",
         "Left out; an image of which no box is left stays without labels.",
     ),
+    Kind.SIZE_DIFFERS: (
+        "Images of another size than their labels were drawn on.",
+        "The boxes are taken as they are: look at some of these images before you trust them.",
+    ),
     Kind.DUPLICATE_IMAGE: ("Files with the same bytes as another in the archive.", "Taken once."),
     Kind.CONFLICTING_BOXES: (
         "Images that come several times, with different boxes.",

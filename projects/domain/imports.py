@@ -22,6 +22,7 @@ from projects.domain.items import is_filename
 from projects.domain.queries import project_named
 from projects.models import Import, ImportChunk, Project
 from tenants import audit, jobs
+from tenants.domain.quotas import lock_quota
 from tenants.ids import uuid7
 from tenants.models import Job
 from tenants.permissions import Permission, Principal
@@ -30,6 +31,8 @@ from tenants.scope import tenant_scope
 from tenants.storage import UPLOAD_SECONDS, TenantStorage
 
 ARCHIVE_TYPE = "application/zip"
+# Of a tenant, at one time: archives take room that no quota counts.
+MOST_OPEN = 20
 # Imports a turn of `sweep_imports`.
 _BATCH = 100
 
@@ -51,6 +54,18 @@ class ImportDone(Refusal):
     def __init__(self) -> None:
         super().__init__(
             "The import was committed, and its archive is gone.", hint="Start another one to import the archive again."
+        )
+
+
+class TooManyOpen(Refusal):
+    status = 403
+    code = "quota_exceeded"
+    title = "Too many imports are open"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"{MOST_OPEN} imports of this tenant wait to be sent, checked or committed.",
+            hint="Commit or delete some of them first; their archives are kept for days.",
         )
 
 
@@ -142,7 +157,7 @@ def request_import(
 ) -> tuple[Import, dict[str, Any]]:
     """Makes an import whose archive is still to come; with how to send it. Asking again for the same bytes resumes.
 
-    Opens the scope itself. Raises NotFound, NotForBoxes or Invalid.
+    Opens the scope itself. Raises NotFound, NotForBoxes, TooManyOpen or Invalid.
     """
     if not is_filename(filename):
         raise Invalid("filename", "`filename` must have 1 to 255 printable characters.")
@@ -151,12 +166,14 @@ def request_import(
             "size", f"An archive has 1 to {MAX_ARCHIVE_BYTES} bytes.", hint="Split a larger one into several zips."
         )
     with tenant_scope(by.tenant_id):
+        lock_quota()  # so that requests for several projects take turns; before the project's lock, as everywhere
         project = project_named(project_id, lock=True)  # so that two requests for the same bytes make one import
         if project.kind != Project.Kind.DETECTION:
             raise NotForBoxes(project.kind)
         awaited = Import.objects.filter(project=project, status=Import.Status.AWAITING, deleted_at=None)
         row = _with_jobs(awaited.filter(sha256=sha256, size=size, filename=filename)).first()
         if row is None:
+            _refuse_too_many()
             row = Import(project=project, filename=filename, size=size, sha256=sha256, created_by_id=by.member_id)
             row.save(force_insert=True)
             audit.record("import.created", by=by, target=row.id, filename=filename, bytes=size)
@@ -165,6 +182,12 @@ def request_import(
     )
     expires_at = (timezone.now() + timedelta(seconds=UPLOAD_SECONDS)).isoformat()
     return row, {"method": "POST", "url": form.url, "fields": form.fields, "expires_at": expires_at}
+
+
+def _refuse_too_many() -> None:
+    """An archive's bytes are charged to nobody until its images are."""
+    if Import.objects.filter(deleted_at=None).exclude(status=Import.Status.DONE).count() >= MOST_OPEN:
+        raise TooManyOpen
 
 
 def check_import(*, import_id: uuid.UUID, by: Principal) -> Import:

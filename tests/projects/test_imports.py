@@ -2,6 +2,7 @@
 
 import pytest
 
+from projects.domain import imports
 from projects.models import DefectClass, Image, ImportChunk
 from tenants.models import AuditEvent
 from tenants.scope import tenant_scope
@@ -250,3 +251,18 @@ def test_a_list_takes_as_many_queries_for_three_as_for_one(
 
 
 LIST_QUERIES = 10
+
+
+def test_so_many_imports_are_open_at_a_time(
+    alice: Person, project: str, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive's bytes are charged to nobody, so their number is bounded."""
+    monkeypatch.setattr(imports, "MOST_OPEN", 2)
+    first, second = coco_zip({"a.png": []}), coco_zip({"b.png": []})
+    done = committed(alice, project, hand, first)
+    assert done["status"] == "DONE"
+    for data in (second, coco_zip({"c.png": []})):
+        assert announce(alice, project, data).status_code == 201
+    refused = announce(alice, project, first)
+    assert (refused.status_code, refused.json()["code"]) == (403, "quota_exceeded")
+    assert announce(alice, project, second).status_code in (200, 201), "resuming opens none"

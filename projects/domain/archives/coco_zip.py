@@ -163,7 +163,13 @@ class CocoReader:
         if count > MAX_BOXES:
             return Labels(described.source, box_count=count)
         drawn = (self._box(described, said, number) for number, said in enumerate(described.annotations))
-        return Labels(described.source, tuple(box for box in drawn if box is not None), count)
+        sides = [_key(described.said.get(side)) for side in ("width", "height")]
+        return Labels(
+            described.source,
+            tuple(box for box in drawn if box is not None),
+            count,
+            drawn_on=(sides[0], sides[1]) if isinstance(sides[0], int) and isinstance(sides[1], int) else (0, 0),
+        )
 
     def _box(self, described: _Described, said: dict[str, Any], number: int) -> ArchiveBox | None:
         where = _where(said, number)

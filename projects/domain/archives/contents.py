@@ -70,6 +70,7 @@ class Kind(StrEnum):
     BOX_CLIPPED = "box_clipped"
     BOX_OUTSIDE = "box_outside"
     BOX_TOO_SMALL = "box_too_small"
+    SIZE_DIFFERS = "size_differs"
     DUPLICATE_IMAGE = "duplicate_image"
     CONFLICTING_BOXES = "conflicting_boxes"
     SAME_NAME = "same_name"
@@ -153,7 +154,8 @@ class Labels:
     """What an archive says of one image.
 
     ``box_count`` counts what was drawn; ``boxes`` are those of them that can be read. Sides of ``relative`` boxes are
-    fractions of the image's. ``is_read`` is False where the labels are there but cannot be read.
+    fractions of the image's. ``is_read`` is False where the labels are there but cannot be read. ``drawn_on`` is the
+    width and height that they name, and 0 × 0 where they name none; it does not leave the child.
     """
 
     source: str
@@ -161,6 +163,7 @@ class Labels:
     box_count: int = 0
     relative: bool = False
     is_read: bool = True
+    drawn_on: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

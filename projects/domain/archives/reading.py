@@ -95,6 +95,10 @@ class Reading:
         found = self._named(name, self._measure(data))
         if found.trouble is not None:
             self._problems.add(Kind.UNREADABLE_IMAGE, entry.path, detail=found.trouble[1])
+        elif labels is not None and min(labels.drawn_on) > 0 and labels.drawn_on != (found.width, found.height):
+            drawn_on = " × ".join(map(str, labels.drawn_on))
+            detail = f"{drawn_on}; the file has {found.width} × {found.height}"
+            self._problems.add(Kind.SIZE_DIFFERS, labels.source, entry.path, detail)
         return ArchiveImage(
             path=entry.path,
             filenames=(name,),

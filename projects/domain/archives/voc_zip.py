@@ -124,7 +124,9 @@ class VocReader:
         if len(objects) > MAX_BOXES:
             return Labels(path, box_count=len(objects))
         drawn = (self._box(path, said, f"object {number}") for number, said in enumerate(objects, start=1))
-        return Labels(path, tuple(box for box in drawn if box is not None), len(objects))
+        width, height = (_decimal((root.findtext(f"size/{side}") or "").strip()) or 0 for side in ("width", "height"))
+        boxes = tuple(box for box in drawn if box is not None)
+        return Labels(path, boxes, len(objects), drawn_on=(int(width), int(height)))
 
     def _box(self, path: str, said: Element, where: str) -> ArchiveBox | None:
         name = (said.findtext("name") or "").strip()

@@ -230,3 +230,12 @@ def test_a_million_boxes_for_one_image_are_counted_and_not_kept() -> None:
     labels = images["a.png"].labels
     assert labels is not None
     assert (labels.boxes, labels.box_count) == ((), 1_000_000)
+
+
+@pytest.mark.parametrize("said", [{"width": 480, "height": 360}, {"width": 48, "height": 36}, {"width": "x"}, {}])
+def test_boxes_drawn_on_another_size_are_told(said: dict[str, Any]) -> None:
+    document = coco({"a.png": [BOX]})
+    document["images"][0] |= said
+    images, summary = read(zipped({"a.json": json.dumps(document), "a.png": photo("a")}))
+    assert drawn(images["a.png"]) == [(0, *BOX[1:])]
+    assert told(summary) == ({"size_differs": 1} if said.get("width") == 480 else {})
