@@ -18,6 +18,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.response import StreamingBody as StreamingBody  # what `tenants.storage` reads of an object
 from django.conf import settings
 
 from tenants.scope import refuse_open_transaction

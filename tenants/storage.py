@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-from botocore.response import StreamingBody
 from django.conf import settings
 
 from tenants.s3 import (
     AlreadyThere,
     ObjectMissing,
     StorageUnavailable,
+    StreamingBody,
     administrator_client,
     borrowed,
     impatient_client,
