@@ -12,13 +12,13 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.response import StreamingBody as StreamingBody  # what `tenants.storage` reads of an object
+from botocore.response import StreamingBody
 from django.conf import settings
 
 from tenants.scope import refuse_open_transaction
@@ -26,6 +26,9 @@ from tenants.scope import refuse_open_transaction
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sts import STSClient
+
+# What an object's bytes are read from.
+ObjectBody: TypeAlias = StreamingBody
 
 # AssumeRole's shortest; botocore renews credentials 15 minutes before their end.
 _CREDENTIAL_SECONDS = 3600

@@ -21,9 +21,9 @@ from django.conf import settings
 
 from tenants.s3 import (
     AlreadyThere,
+    ObjectBody,
     ObjectMissing,
     StorageUnavailable,
-    StreamingBody,
     administrator_client,
     borrowed,
     impatient_client,
@@ -224,7 +224,7 @@ class TenantStorage:
             raise ObjectTooLarge(max_bytes)
         return data
 
-    def _opened(self, key: str) -> closing[StreamingBody]:
+    def _opened(self, key: str) -> closing[ObjectBody]:
         """Closed in any case: what is not read to its end would hold a connection until it is found as garbage."""
         return closing(self._client.get_object(**self._object(key))["Body"])
 
