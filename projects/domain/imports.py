@@ -232,7 +232,8 @@ def commit_import(*, import_id: uuid.UUID, unknown_classes: str, by: Principal) 
         raise ImportBusy(row.job_id)
     if row.report is None or row.status == Import.Status.CHECKING:
         raise NotChecked(standing(row)[0])
-    if row.unknown_classes != unknown_classes and ImportChunk.objects.filter(source=row).exists():
+    begun = row.unknown_classes and ImportChunk.objects.filter(source=row).exists()
+    if begun and row.unknown_classes != unknown_classes:
         raise BegunOtherwise(row.unknown_classes)
     spec = {"import": str(row.id), "member": str(by.member_id), "key": str(by.key_id) if by.key_id else None}
     row.unknown_classes = unknown_classes

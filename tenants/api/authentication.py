@@ -45,7 +45,7 @@ class PageTooOld(Refusal):
     title = "This page is too old"
 
     def __init__(self) -> None:
-        super().__init__("The page was loaded before you signed in.", hint="Reload it and try again.")
+        super().__init__("The page was loaded before you signed in.", hint="Try again, or reload the page.")
 
 
 class _Check(CsrfViewMiddleware):

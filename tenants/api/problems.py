@@ -85,7 +85,7 @@ def _of_api_exception(error: exceptions.APIException) -> Response:
     extra: dict[str, Any] = {}
     detail = str(error.detail)
     if isinstance(error, exceptions.ValidationError):
-        errors = list(_flatten("", error.detail))
+        errors = list(flatten("", error.detail))
         extra["errors"] = errors
         detail = "; ".join(f"{found['field']}: {found['detail']}" for found in errors)
     headers = {"WWW-Authenticate": 'Bearer realm="myriad"'} if status == 401 else {}
@@ -93,15 +93,16 @@ def _of_api_exception(error: exceptions.APIException) -> Response:
     return _response(status, document(status, code=code, title=title, detail=detail, hint=hint, **extra), headers)
 
 
-def _flatten(path: str, detail: Any) -> Iterator[dict[str, str]]:
+def flatten(path: str, detail: Any) -> Iterator[dict[str, str]]:
+    """A serializer's errors, nested as its fields are, each as its `field` below `path` and its `detail`."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
             # The items of a list come by their index.
             place = f"{path}[{name}]" if isinstance(name, int) else f"{path}.{name}" if path else str(name)
-            yield from _flatten(place, inner)
+            yield from flatten(place, inner)
     elif isinstance(detail, list) and any(isinstance(inner, dict | list) for inner in detail):
         for index, inner in enumerate(detail):
-            yield from _flatten(f"{path}[{index}]", inner)
+            yield from flatten(f"{path}[{index}]", inner)
     elif isinstance(detail, list):
         for inner in detail:
             yield {"field": path, "detail": str(inner)}

@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from tenants.api.etags import PreconditionFailed, etag_of, expectation
+from tenants.api.problems import flatten
 from tenants.refusals import Expectation, Invalid, Refusal
 
 
@@ -26,7 +27,9 @@ def form_values(serializer: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     read = serializer(data={name: given[name] for name in serializer().fields if name in given})
     if not read.is_valid():
         name, errors = next(iter(read.errors.items()))
-        raise Invalid(name, f"{name.replace('_', ' ').capitalize()}: {errors[0]}", hint="Correct it and send it again.")
+        # Those of a list come by the index of the item.
+        said = next(flatten(name, errors))["detail"]
+        raise Invalid(name, f"{name.replace('_', ' ').capitalize()}: {said}", hint="Correct it and send it again.")
     values: dict[str, Any] = read.validated_data
     return values
 

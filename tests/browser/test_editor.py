@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Route, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.browser.boards import Drawer, Hand, boxes, drawer, number, save
 from tests.browser.site import Seen, Site
@@ -141,15 +141,36 @@ def test_who_was_signed_out_signs_in_elsewhere_and_loses_nothing(
         page.context.clear_cookies()
         page.keyboard.press("Control+s")
         expect(page.locator("#notice")).to_contain_text("Sign in in another tab")
-        other = page.context.new_page()
-        sign_in(other, site.url, site.people["bob"].email, PASSWORD)
-        other.close()
         before = len(drawn.versions(image))
+        signed_in_elsewhere(page, site, "alice")
+        page.keyboard.press("Control+s")
+        expect(page.locator("#notice")).to_contain_text("Somebody else has signed in")
+        assert len(drawn.versions(image)) == before  # what Bob drew is not to stand in Alice's name
+        signed_in_elsewhere(page, site, "bob")
         save(page)
         assert len(drawn.versions(image)) == before + 1
-        # What the browser says of the two refusals: signed out, and the token of the session before.
-        assert [said.split("status of ")[1][:3] for said in bob.complaints] == ["401", "403"]
+        # What the browser says of the refusals: signed out, and twice the token of the session before.
+        assert [said.split("status of ")[1][:3] for said in bob.complaints] == ["401", "403", "403"]
         bob.complaints.clear()
+
+
+def signed_in_elsewhere(page: Page, site: Site, who: str) -> None:
+    """In another tab of the same browser, in place of whoever was."""
+    page.context.clear_cookies()
+    other = page.context.new_page()
+    sign_in(other, site.url, site.people[who].email, PASSWORD)
+    other.close()
+
+
+def test_a_refusal_tells_a_person_nothing_of_routes(alice: Seen, image: str) -> None:
+    page = alice.open(f"images/{image}")
+    problem = {"detail": "Slow down.", "hint": "Wait 3 s (Retry-After), or look (GET /api/v1/me) why."}
+    page.route(f"{alice.base}/api/projects/*/annotations", lambda route: route.fulfill(status=429, json=problem))
+    Hand(page).drag((400, 300), (460, 380))
+    page.keyboard.press("Control+s")
+    expect(page.locator("#notice")).to_have_text("Not saved. Slow down. Wait 3 s, or look why.")
+    assert all("429" in said for said in alice.complaints)
+    alice.complaints.clear()
 
 
 def test_what_is_saved_is_not_called_unsaved_when_the_history_cannot_be_read(

@@ -1,10 +1,13 @@
 """The pages of projects: the list, where one stands, its label book, and its end."""
 
+import html
+import re
 from typing import Any
 
 import pytest
 
 from projects.models import DefectClass, Project
+from projects.web import projects as pages
 from tenants.ids import uuid7
 from tenants.scope import tenant_scope
 from tests.cast import Cast, Person
@@ -186,3 +189,25 @@ def test_the_list_asks_as_many_queries_for_three_projects_as_for_one(
     project_of(alice, "Lids")
     project_of(alice, "Bolts")
     assert (at_one, read()) == (7, 7)
+
+
+def test_a_long_list_is_paged_with_the_counts_of_each(
+    alice: Person, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "A_PAGE", 2)
+    book(alice, project, "dent")
+    label(alice, ready(alice, project, "one.jpg"), ("dent", 1, 1, 5, 5))
+    ready(alice, project, "two.jpg")
+    for name in ("Lids", "Bolts", "Caps", "Rods"):
+        project_of(alice, name)
+    path, shown = "projects", []
+    while path:
+        page = open_page(alice, path)
+        shown.append(re.findall(r"(Casings|Lids|Bolts|Caps|Rods) Detection", text_of(page)))
+        older = re.search(r'rel="next" href="([^"]+)"', page.content.decode())
+        path = "projects" + html.unescape(older[1]) if older else ""
+    assert shown == [["Rods", "Caps"], ["Bolts", "Lids"], ["Casings"]]
+    assert "1 of 2 images labelled" in text_of(page)
+    newer = re.search(r'rel="prev" href="([^"]+)"', page.content.decode())
+    assert newer
+    assert "Bolts" in text_of(open_page(alice, "projects" + html.unescape(newer[1])))

@@ -1,5 +1,6 @@
 """Pages of members, invitations, keys and the audit log."""
 
+import html
 import re
 from typing import Any
 
@@ -11,7 +12,7 @@ from tenants import audit
 from tenants.domain.sign_in import sign_in
 from tenants.models import ApiKey, Invitation, Member
 from tenants.scope import tenant_scope
-from tenants.web import keys
+from tenants.web import keys, members
 from tests.cast import PASSWORD, Cast
 
 # A password is taken as it is typed.
@@ -149,6 +150,9 @@ def test_a_refused_key_form_keeps_the_chosen_scopes(cast: Cast) -> None:
         assert re.findall(r'value="(\w+)" checked', shown.content.decode()) == ["read", "label"]
     made = cast.alice.web.post(page, {"name": "Line 2", "days": "30", "scopes": ["read"]})
     assert " checked" not in made.content.decode()
+    unknown = cast.alice.web.post(page, {"name": "Line 3", "days": "30", "scopes": ["read", "fly"]})
+    assert unknown.status_code == 400
+    assert 'Scopes: "fly" is not a valid choice.' in html.unescape(unknown.content.decode())
 
 
 def test_revoked_keys_do_not_push_others_off_the_list(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +168,22 @@ def test_revoked_keys_do_not_push_others_off_the_list(cast: Cast, monkeypatch: p
     second = text_of(cast.alice.web.get(page + older[1]))
     assert re.findall(r">(Line \d)<", first + second) == ["Line 2", "Line 1", "Line 0"]
     assert re.findall(r">(Line \d)<", text_of(cast.alice.web.get(page + "?revoked=1"))) == ["Line 4", "Line 3"]
+
+
+def test_members_are_paged_newest_first(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "A_PAGE", 2)
+    with tenant_scope(cast.alice.tenant.id):
+        rows = Member.objects.filter(removed_at=None).select_related("user").order_by("-id")
+        everybody = [row.user.email for row in rows]
+    assert len(everybody) > 2
+    address, shown = cast.alice.page("members"), []
+    while address:
+        page = text_of(cast.alice.web.get(address))
+        shown.append(re.findall(r'class="quiet text-sm">([^<@]+@[^<]+)<', page))
+        older = re.search(r'rel="next" href="(\?[^"]*)"', page)
+        address = cast.alice.page("members") + older[1] if older else ""
+    assert [len(emails) for emails in shown[:-1]] == [2] * (len(shown) - 1)
+    assert [email for emails in shown for email in emails] == everybody
 
 
 @pytest.mark.parametrize("role", ["", "KING", "owner", "VIEWER\x00"])

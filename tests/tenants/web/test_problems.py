@@ -1,10 +1,11 @@
 """What a person sees when something is wrong: a page, not the API's document."""
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from tenants.web import sign_in
+from tenants.web.problems import server_error
 from tests.cast import Cast
 
 
@@ -20,6 +21,12 @@ def test_a_failure_of_ours_is_a_page_with_the_number_of_the_request(
     assert (answer.status_code, answer["Content-Type"]) == (500, "text/html; charset=utf-8")
     assert b"the number seven" in answer.content
     assert b"secret" not in answer.content
+
+
+def test_telling_of_a_failure_asks_neither_database_nor_session(rf: RequestFactory) -> None:
+    """Either may be what is broken. Without a database fixture every query fails, and this request has no session."""
+    assert b"Our mistake" in server_error(rf.get("/t/acme-casings/projects")).content
+    assert b'"server_error"' in server_error(rf.get("/api/v1/me")).content
 
 
 def test_a_host_that_is_not_ours_is_told_whose_setting_it_is(settings: Settings) -> None:

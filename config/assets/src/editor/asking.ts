@@ -2,14 +2,22 @@
 
 /** What the server will not do. `hint` says what helps. */
 export class Refused extends Error {
+  readonly hint: string;
+
   constructor(
     readonly status: number,
     readonly code: string,
     detail: string,
-    readonly hint: string,
+    hint: string,
   ) {
     super(detail);
+    this.hint = forPeople(hint);
   }
+}
+
+/** A hint without what stands in brackets for clients of the API; the templates' filter `for_people` does the same. */
+export function forPeople(hint: string): string {
+  return hint.replace(/ \((?:(?:GET|POST|PUT|PATCH|DELETE) \/|Retry-After)[^)]*\)/g, "");
 }
 
 export interface Answer<Body> {
@@ -56,15 +64,17 @@ async function fetched(address: string, options: RequestInit): Promise<Response>
   }
 }
 
-/** Takes the token of this session from the page as it is now; whether there is one. */
+/** Takes the token of this session from the page as it is now; whether there is one. Raises Refused. */
 async function renewed(): Promise<boolean> {
   const page = new DOMParser().parseFromString(await (await fetched(location.href, {})).text(), "text/html");
-  const token = page.body.dataset.csrf;
-  if (token) {
-    document.body.dataset.csrf = token;
-    document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": token }));
-  }
-  return Boolean(token);
+  const { csrf, member } = page.body.dataset;
+  if (!csrf) return false;
+  // People share the computer beside a line: what one drew is not to be saved in the name of the next.
+  if (member !== document.body.dataset.member)
+    throw new Refused(403, "somebody_else", "Somebody else has signed in meanwhile.", "Sign in as yourself in another tab, come back, and try again: nothing here is lost.");
+  document.body.dataset.csrf = csrf;
+  document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": csrf }));
+  return true;
 }
 
 async function refusal(response: Response): Promise<Refused> {

@@ -2,6 +2,7 @@
 import type Uppy from "@uppy/core";
 import type { UppyFile } from "@uppy/core";
 import { filterFilesToUpload, TaskQueue } from "@uppy/core/utils";
+import { forPeople } from "../editor/asking";
 import { batches } from "./batches";
 import { complete, type Item, type Line, pause, register, type Trouble, troubleOf } from "./conversation";
 import { hashed } from "./hashing";
@@ -178,7 +179,8 @@ export class Pipeline {
     if (!this.signal(file).aborted) this.fail(file, troubleOf(error));
   }
 
-  private fail(file: Chosen, trouble: Trouble): void {
+  private fail(file: Chosen, said: Trouble): void {
+    const trouble = { message: said.message, hint: forPeople(said.hint) };
     this.uppy.emit("upload-error", file, { name: "Refused", message: `${trouble.message} ${trouble.hint}` });
     this.outcomes.failed(file, trouble);
   }
