@@ -222,6 +222,8 @@ def test_a_key_is_made_used_and_revoked(site: Site, alice: Seen) -> None:
     page.goto(f"{alice.base}/keys")
     line = page.get_by_role("row", name="Camera PC")
     line.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("row", name="Camera PC")).to_have_count(0)
+    page.get_by_role("link", name="Revoked").click()
     expect(page.get_by_role("row", name="Camera PC")).to_contain_text("revoked")
     refused = httpx.get(f"{site.url}/api/v1/projects", headers=header)
     assert (refused.status_code, refused.json()["status"]) == (401, 401)
