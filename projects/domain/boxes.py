@@ -48,7 +48,8 @@ class NewAnnotation:
 def parse_annotation(given: object) -> NewAnnotation:
     """Raises ItemRefused with a code, a message that names the image, and a hint."""
     if not isinstance(given, dict):
-        raise ItemRefused("validation_failed", "An item must be a JSON object.", "See the schema at /api/v1/schema.")
+        hint = "See the schema for what an item holds (GET /api/v1/schema)."
+        raise ItemRefused("validation_failed", "An item must be a JSON object.", hint)
     image, filename = _image(given)
     name = filename or str(image)
     boxes = given.get("boxes")

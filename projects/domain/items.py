@@ -57,7 +57,8 @@ class NewImage:
 def parse_item(given: object) -> NewImage:
     """Raises ItemRefused with a code, a message that names the file, and a hint."""
     if not isinstance(given, dict):
-        raise ItemRefused("validation_failed", "An item must be a JSON object.", "See the schema at /api/v1/schema.")
+        hint = "See the schema for what an item holds (GET /api/v1/schema)."
+        raise ItemRefused("validation_failed", "An item must be a JSON object.", hint)
     filename = _filename(given.get("filename"))
     content_type = _content_type(filename, given.get("content_type"))
     sha256 = given.get("sha256")
