@@ -185,7 +185,8 @@ def _filtered(rows: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         key = Value(name.removeprefix("meta."))
         text = Func(F("metadata"), key, function="jsonb_extract_path_text", output_field=TextField())
         return rows.alias(meta_value=text).filter(meta_value=Value(value))
-    raise Invalid(name, f"There is no filter {name!r}.", hint="Take it out; the schema names the filters there are (GET /api/v1/schema).")
+    hint = "Take it out; the schema names the filters there are (GET /api/v1/schema)."
+    raise Invalid(name, f"There is no filter {name!r}.", hint=hint)
 
 
 def _of_choice(rows: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
