@@ -218,6 +218,7 @@ ROWS = [
     Row("GET", "models/{model}"),
     Row("GET", "models/{model}/predictions", owner=302, viewer=302),
     Row("GET", "models/{model}/compare?with={model}"),
+    Row("GET", "models/{model}/operating"),
     Row("GET", "models/{own.model}/compare?with={model}"),
     Row("POST", "models/{plain}/export", owner=202, viewer=403),
     Row("GET", "models/{model}/export/onnx", owner=302, viewer=302),

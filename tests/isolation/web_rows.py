@@ -119,6 +119,7 @@ PAGE_ROWS = [
     PageRow("GET", "models/{model}"),
     PageRow("GET", "models/{own.model}?with={model}"),
     PageRow("GET", "models/{model}/examples"),
+    PageRow("GET", "models/{model}/operating"),
     PageRow("GET", "models/{model}/export"),
     PageRow("POST", "models/{plain}/export", {}, 302, 403),
     PageRow("GET", "models/{model}/predictions"),

@@ -1,7 +1,8 @@
 """Views of models: how good they are, where they came from, and their files."""
 
 import uuid
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -13,8 +14,15 @@ from tenants.api.schema import PAGE_PARAMETERS, page_of
 from tenants.api.views import TenantView
 from tenants.permissions import Permission
 from tenants.refusals import Invalid
-from training.api.serializers import ComparisonSerializer, ExportSerializer, ModelDetailSerializer, ModelSerializer
-from training.domain import comparing, models, queries
+from training.api.serializers import (
+    ComparisonSerializer,
+    ExportSerializer,
+    ModelDetailSerializer,
+    ModelSerializer,
+    OperatingSerializer,
+    PricesInput,
+)
+from training.domain import comparing, models, operating, queries
 
 WITH = OpenApiParameter("with", OpenApiTypes.UUID, required=True, description="The model to compare with.")
 
@@ -62,6 +70,19 @@ class CompareView(TenantView):
         return Response(ComparisonSerializer(found).data)
 
 
+class OperatingView(TenantView):
+    needs: ClassVar = {"GET": Permission.READ}
+    scoped = False
+
+    @extend_schema(operation_id="models_operating", parameters=[PricesInput], responses=OperatingSerializer)
+    def get(self, request: Request, model_id: uuid.UUID) -> Response:
+        """Which parts would pass and which be rejected from each score on, and the score that costs least."""
+        prices = prices_of(request.query_params)
+        return Response(
+            OperatingSerializer(operating.operating_points(model_id=model_id, prices=prices, by=self.principal)).data
+        )
+
+
 class _FileView(TenantView):
     needs: ClassVar = {"GET": Permission.READ}
     scoped = False
@@ -91,6 +112,13 @@ class ExportManifestView(_FileView):
     """Redirects to a short-lived address of the manifest that goes with the exported file (JSON)."""
 
     which = "manifest"
+
+
+def prices_of(given: Mapping[str, Any]) -> operating.Prices:
+    """Raises ValidationError."""
+    read = PricesInput(data={name: given[name] for name in ("miss", "false_reject") if name in given})
+    read.is_valid(raise_exception=True)
+    return operating.Prices(**{name: float(price) for name, price in read.validated_data.items()})
 
 
 def _model_id(text: str) -> uuid.UUID:

@@ -1,6 +1,7 @@
 """How runs, models and their comparison look in JSON. Inputs name all that can be set; the rest is not read."""
 
 import uuid
+from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -198,6 +199,29 @@ class ClassComparisonSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     ap50 = DifferenceSerializer()
+
+
+class PricesInput(serializers.Serializer[Any]):
+    """In any one currency; the defaults say that a missed defect costs a hundred times a false reject."""
+
+    miss = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=0, default=Decimal(100))
+    false_reject = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=0, default=Decimal(1))
+
+
+class PointSerializer(serializers.Serializer[Any]):
+    score = serializers.FloatField(help_text="A part is rejected when anything is found in it at this score or more.")
+    defective = serializers.IntegerField(help_text="Evaluated images with at least one box.")
+    escaped = serializers.IntegerField(help_text="Of those, the ones that pass.")
+    escape_bound = serializers.FloatField(help_text="At most this share escapes, with 95 % confidence.")
+    good = serializers.IntegerField()
+    rejected = serializers.IntegerField(help_text="Of the good ones.")
+    reject_bound = serializers.FloatField()
+
+
+class OperatingSerializer(serializers.Serializer[Any]):
+    model = serializers.UUIDField(source="model.id")
+    cheapest = PointSerializer()
+    points = PointSerializer(many=True)
 
 
 class ComparisonSerializer(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ urlpatterns = [
     path("projects/<uuid:project_id>/models", models.ModelsView.as_view()),
     path("models/<uuid:model_id>", models.ModelView.as_view()),
     path("models/<uuid:model_id>/compare", models.CompareView.as_view()),
+    path("models/<uuid:model_id>/operating", models.OperatingView.as_view()),
     path("models/<uuid:model_id>/export", models.ExportView.as_view()),
     path("models/<uuid:model_id>/predictions", models.PredictionsView.as_view()),
     path("models/<uuid:model_id>/export/onnx", models.OnnxView.as_view()),

@@ -10,8 +10,8 @@ from tenants.refusals import Refusal
 from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
 from training.domain.artifacts import PREDICTIONS, ModelDamaged, read_artifact
-from training.domain.models import NoEvaluation
-from training.domain.queries import evaluation_of, model_named
+from training.domain.models import require_evaluation
+from training.domain.queries import model_named
 from training.models import Evaluation, Model
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def compare_models(*, model_id: uuid.UUID, with_id: uuid.UUID, by: Principal) ->
     from training.domain import paired  # noqa: PLC0415 - numpy, which nothing else here needs
 
     with tenant_scope(by.tenant_id):
-        a, b = (_evaluated(model_named(found)) for found in (model_id, with_id))
+        a, b = (require_evaluation(model_named(found)) for found in (model_id, with_id))
         if a.model.snapshot.manifest_sha256 != b.model.snapshot.manifest_sha256:
             raise DifferentSnapshots(a.model, b.model)
     if max(a.image_count, b.image_count) > MAX_IMAGES or len(a.model.classes) > MAX_CLASSES:
@@ -106,13 +106,6 @@ def compare_models(*, model_id: uuid.UUID, with_id: uuid.UUID, by: Principal) ->
         for label, found in zip(a.model.classes, by_class, strict=True)
     ]
     return Comparison(a.model, b.model, len(common), overall, classes, _verdict(overall))
-
-
-def _evaluated(model: Model) -> Evaluation:
-    evaluation = evaluation_of(model)
-    if evaluation is None:
-        raise NoEvaluation(model)
-    return evaluation
 
 
 def _predictions(storage: TenantStorage, evaluation: Evaluation) -> dict[str, dict[str, Any]]:

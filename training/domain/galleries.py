@@ -11,8 +11,8 @@ from tenants.permissions import Principal
 from tenants.refusals import NotFound
 from tenants.scope import tenant_scope
 from training.domain.evaluated import Evaluated, read_evaluated
-from training.domain.models import NoEvaluation
-from training.domain.queries import evaluation_of, model_named
+from training.domain.models import require_evaluation
+from training.domain.queries import model_named
 from training.models import Evaluation, Model
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def show_gallery(*, model: Model, asked: Asked, by: Principal) -> Gallery:
 
     `model` comes from `model_named`. Raises NoEvaluation, TooLargeToShow or ModelDamaged.
     """
-    evaluation = _evaluation(model)
+    evaluation = require_evaluation(model)
     evaluated = read_evaluated(evaluation, by=by)
     score = _least(asked.score, evaluated)
     judged = _verdicts(evaluated, score)
@@ -121,16 +121,9 @@ def predictions_of(*, model_id: uuid.UUID, image_id: uuid.UUID, by: Principal) -
         image = image_named(image_id)
         if image.project_id != model.project_id:
             raise NotFound
-        evaluation = _evaluation(model)
+        evaluation = require_evaluation(model)
     evaluated = read_evaluated(evaluation, by=by)
     return ImagePredictions(model, evaluation, evaluated.score, evaluated.images.get(str(image.id)))
-
-
-def _evaluation(model: Model) -> Evaluation:
-    evaluation = evaluation_of(model)
-    if evaluation is None:
-        raise NoEvaluation(model)
-    return evaluation
 
 
 def _least(asked: float | None, evaluated: Evaluated) -> float:

@@ -11,7 +11,7 @@ from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
 from training.domain.artifacts import CONTENT_TYPES, EXPORT_MANIFEST, ONNX, PREDICTIONS, artifact_key
 from training.domain.queries import evaluation_of, model_named
-from training.models import Model
+from training.models import Evaluation, Model
 
 EXPORT = "export"
 # Which of a model's files a customer fetches, and how it is called.
@@ -55,6 +55,14 @@ def export_job(model: Model) -> Job | None:
     return since.defer("spec", "traceback").order_by("-id").first()
 
 
+def require_evaluation(model: Model) -> Evaluation:
+    """The model's evaluation on the snapshot that it learnt from. Raises NoEvaluation."""
+    evaluation = evaluation_of(model)
+    if evaluation is None:
+        raise NoEvaluation(model)
+    return evaluation
+
+
 def file_address(*, model_id: uuid.UUID, which: File, by: Principal) -> str:
     """A short-lived address of one of its files. Opens the scope itself.
 
@@ -68,10 +76,7 @@ def file_address(*, model_id: uuid.UUID, which: File, by: Principal) -> str:
 
 def _file(model: Model, which: File) -> tuple[str, str]:
     if which == "predictions":
-        evaluation = evaluation_of(model)
-        if evaluation is None:
-            raise NoEvaluation(model)
-        return evaluation.predictions_sha256, PREDICTIONS
+        return require_evaluation(model).predictions_sha256, PREDICTIONS
     if model.export is None:
         raise ExportMissing
     if which == "onnx":

@@ -41,7 +41,7 @@ class ProgressBoard:
 
     def note_step(self, training: str, step: int, losses: Mapping[str, float]) -> None:
         with self._lock:
-            self._reached[training] = step
+            self._reached[training] = max(step, self._reached[training])  # a training may go back, a bar may not
             self._losses[training] = losses
             published = next(iter(self._reached))
             if training == published:

@@ -26,6 +26,7 @@ from training.vision.windows import choose_corner, choose_window, window_cells
 OnProgress = Callable[[int, int, dict[str, float]], None]  # step (from 1), total, named losses of that step
 ShouldStop = Callable[[], bool]
 _GENERATOR = threading.Lock()
+CALMER = 0.3  # of the learning rate, after a loss that was not finite: the same steps would end in the same place
 
 
 class Stopped(Exception):
@@ -74,42 +75,40 @@ def train_detector(
     """Train pyramid and heads on cached features; return the averaged weights as fp16, as they are stored and served.
 
     What the `checkpoint` holds is resumed from; it is written every `recipe.checkpoint_steps`; `fingerprint` names
-    the data and settings it belongs to. Raises Stopped, NonFiniteLoss and CheckpointMismatch.
+    the data and settings it belongs to. After a loss that is not finite it goes back to the last of those steps and on
+    at CALMER of the learning rate; once. Raises Stopped, NonFiniteLoss (the second time) and CheckpointMismatch.
     """
-    detector = _build_detector(spec, channels, classes, seed)
-    average = {name: weight.detach().clone() for name, weight in detector.named_parameters()}
-    optimizer = torch.optim.AdamW(
-        _parameter_groups(detector, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.99), foreach=False
-    )
+    learner = _Learner(_build_detector(spec, channels, classes, seed), recipe, fingerprint)
     stored = checkpoint.load() if checkpoint else None
-    start = _resume(stored, detector, optimizer, average, fingerprint) if stored else 0
+    step = learner.resume(stored) if stored else 0
+    kept = learner.pack(step)
 
-    for step in range(start, recipe.steps):
+    while step < recipe.steps:
         if should_stop and should_stop():
             if checkpoint:
-                checkpoint.save(step, _pack_state(detector, optimizer, average, fingerprint=fingerprint, step=step))
+                checkpoint.save(step, learner.pack(step))
             raise Stopped(step)
         batch = choose_batch(views, recipe.batch_images, seed, step)
-        losses = learn_batch(detector, [views[index] for index in batch], recipe, seed=seed, step=step)
+        losses = learn_batch(learner.detector, [views[index] for index in batch], recipe, seed=seed, step=step)
         named = {name: float(loss.detach()) for name, loss in losses.items()}
-        if not all(math.isfinite(value) for value in named.values()):
-            raise NonFiniteLoss(step, named)
+        if not _are_finite(named):
+            step = learner.go_back(kept, NonFiniteLoss(step, named))
+            continue
 
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * schedule_rate(step, recipe.steps, recipe.warmup_fraction)
-        optimizer.zero_grad(set_to_none=True)
-        sum(losses.values(), start=torch.zeros(())).backward()  # type: ignore[no-untyped-call]  # torch's own
-        torch.nn.utils.clip_grad_norm_(detector.parameters(), recipe.clip_norm)
-        optimizer.step()
-        _average_weights(average, detector, step, recipe.ema_decay)
-
-        done = step + 1
+        learner.learn(sum(losses.values(), start=torch.zeros(())), step)
+        step += 1
         # The last step is kept too: a run that dies after one of several trainings does not repeat it.
-        if checkpoint and (done % recipe.checkpoint_steps == 0 or done == recipe.steps):
-            checkpoint.save(done, _pack_state(detector, optimizer, average, fingerprint=fingerprint, step=done))
+        if step % recipe.checkpoint_steps == 0 or step == recipe.steps:
+            kept = learner.pack(step)
+            if checkpoint:
+                checkpoint.save(step, kept)
         if on_progress:
-            on_progress(done, recipe.steps, named)
-    return {name: np.asarray(weight.numpy(), np.float16, order="C") for name, weight in average.items()}
+            on_progress(step, recipe.steps, named)
+    return {name: np.asarray(weight.numpy(), np.float16, order="C") for name, weight in learner.average.items()}
+
+
+def _are_finite(losses: dict[str, float]) -> bool:
+    return all(math.isfinite(value) for value in losses.values())
 
 
 def learn_batch(
@@ -196,49 +195,79 @@ def _stack_features(
     return [level.contiguous(memory_format=torch.channels_last) for level in levels]
 
 
-@torch.no_grad()
-def _average_weights(average: dict[str, Tensor], detector: Detector, step: int, decay: float) -> None:
-    decay = min(decay, (1 + step) / (10 + step))  # the random start is forgotten quickly
-    for name, weight in detector.named_parameters():
-        average[name].lerp_(weight, 1 - decay)
-
-
-def _pack_state(
-    detector: Detector, optimizer: torch.optim.AdamW, average: dict[str, Tensor], *, fingerprint: str, step: int
-) -> bytes:
+class _Learner:
     """Everything the loop carries from step to step, and whose it is."""
-    tensors = {
-        "step": torch.tensor(step),
-        "fingerprint": torch.frombuffer(bytearray(fingerprint.encode()), dtype=torch.uint8),
-    }
-    for name, weight in detector.named_parameters():
-        state = optimizer.state[weight]
-        tensors[f"weight.{name}"], tensors[f"average.{name}"] = weight.detach(), average[name]
-        if state:
-            tensors[f"first.{name}"], tensors[f"second.{name}"] = state["exp_avg"], state["exp_avg_sq"]
-    return save({name: tensor.contiguous() for name, tensor in tensors.items()})
 
+    def __init__(self, detector: Detector, recipe: Recipe, fingerprint: str) -> None:
+        self.detector = detector
+        self.average = {name: weight.detach().clone() for name, weight in detector.named_parameters()}
+        self.is_calmed = False
+        self._recipe = recipe
+        self._fingerprint = fingerprint
+        self._optimizer = torch.optim.AdamW(
+            _parameter_groups(detector, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.99), foreach=False
+        )
 
-def _resume(
-    data: bytes, detector: Detector, optimizer: torch.optim.AdamW, average: dict[str, Tensor], fingerprint: str
-) -> int:
-    """Load what _pack_state packed; return the step to go on with."""
-    try:
-        stored = load(data)
-        if bytes(stored["fingerprint"].numpy()) != fingerprint.encode():
-            raise CheckpointMismatch("the checkpoint belongs to another run")
-        step = int(stored["step"])
-        with torch.no_grad():
-            for name, weight in detector.named_parameters():
-                weight.copy_(stored[f"weight.{name}"])
-                average[name].copy_(stored[f"average.{name}"])
-                if step:
-                    optimizer.state[weight] = {
-                        "step": torch.tensor(float(step)),
-                        # Laid out as the weight is: equal bytes come from equal loops.
-                        "exp_avg": torch.empty_like(weight).copy_(stored[f"first.{name}"]),
-                        "exp_avg_sq": torch.empty_like(weight).copy_(stored[f"second.{name}"]),
-                    }
-    except (KeyError, RuntimeError, SafetensorError) as error:
-        raise CheckpointMismatch(f"the checkpoint cannot be read: {error!r}") from error
-    return step
+    def learn(self, loss: Tensor, step: int) -> None:
+        """One step downhill."""
+        peak = self._recipe.learning_rate * (CALMER if self.is_calmed else 1.0)
+        for group in self._optimizer.param_groups:
+            group["lr"] = peak * schedule_rate(step, self._recipe.steps, self._recipe.warmup_fraction)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+        torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self._recipe.clip_norm)
+        self._optimizer.step()
+        self._average(step)
+
+    def go_back(self, kept: bytes, trouble: NonFiniteLoss) -> int:
+        """Back to what was kept; returns the step to go on with, more slowly. Raises the trouble the second time."""
+        if self.is_calmed:
+            raise trouble
+        step = self.resume(kept)
+        self.is_calmed = True
+        return step
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        decay = min(self._recipe.ema_decay, (1 + step) / (10 + step))  # the random start is forgotten quickly
+        for name, weight in self.detector.named_parameters():
+            self.average[name].lerp_(weight, 1 - decay)
+
+    def pack(self, step: int) -> bytes:
+        tensors = {
+            "step": torch.tensor(step),
+            "calmed": torch.tensor(self.is_calmed),
+            "fingerprint": torch.frombuffer(bytearray(self._fingerprint.encode()), dtype=torch.uint8),
+        }
+        for name, weight in self.detector.named_parameters():
+            state = self._optimizer.state[weight]
+            tensors[f"weight.{name}"], tensors[f"average.{name}"] = weight.detach(), self.average[name]
+            if state:
+                tensors[f"first.{name}"], tensors[f"second.{name}"] = state["exp_avg"], state["exp_avg_sq"]
+        return save({name: tensor.contiguous() for name, tensor in tensors.items()})
+
+    def resume(self, data: bytes) -> int:
+        """Takes on what `pack` packed; returns the step to go on with. Raises CheckpointMismatch."""
+        try:
+            stored = load(data)
+            if bytes(stored["fingerprint"].numpy()) != self._fingerprint.encode():
+                raise CheckpointMismatch("the checkpoint belongs to another run")
+            step, self.is_calmed = int(stored["step"]), bool(stored["calmed"])
+            with torch.no_grad():
+                for name, weight in self.detector.named_parameters():
+                    self._resume_weight(name, weight, stored, step)
+        except (KeyError, RuntimeError, SafetensorError) as error:
+            raise CheckpointMismatch(f"the checkpoint cannot be read: {error!r}") from error
+        return step
+
+    def _resume_weight(self, name: str, weight: Tensor, stored: dict[str, Tensor], step: int) -> None:
+        weight.copy_(stored[f"weight.{name}"])
+        self.average[name].copy_(stored[f"average.{name}"])
+        self._optimizer.state.pop(weight, None)
+        if step:
+            self._optimizer.state[weight] = {
+                "step": torch.tensor(float(step)),
+                # Laid out as the weight is: equal bytes come from equal loops.
+                "exp_avg": torch.empty_like(weight).copy_(stored[f"first.{name}"]),
+                "exp_avg_sq": torch.empty_like(weight).copy_(stored[f"second.{name}"]),
+            }

@@ -4,7 +4,7 @@ from django.urls import path
 
 from tenants.web.door import door
 from training.api import models as models_api
-from training.web import models, predictions, runs
+from training.web import models, operating, predictions, runs
 
 urlpatterns = [
     path("projects/<uuid:project_id>/runs", runs.RunsPage.as_view(), name="runs"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("projects/<uuid:project_id>/models", models.ModelsPage.as_view(), name="models"),
     path("models/<uuid:model_id>", models.ModelPage.as_view(), name="model"),
     path("models/<uuid:model_id>/examples", models.ModelExamplesPage.as_view(), name="model-examples"),
+    path("models/<uuid:model_id>/operating", operating.ModelOperatingPage.as_view(), name="model-operating"),
     path("models/<uuid:model_id>/export", models.ModelExportPage.as_view(), name="model-export"),
     path("models/<uuid:model_id>/predictions", predictions.PredictionsPage.as_view(), name="model-predictions"),
     path("api/models/<uuid:model_id>/images/<uuid:image_id>", door(predictions.ImagePredictionsView)),

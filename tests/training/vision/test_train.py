@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from training.vision.train import (
     Stopped,
     TrainView,
     choose_batch,
+    learn_batch,
     match_anchors,
     schedule_rate,
     train_detector,
@@ -132,6 +134,48 @@ def test_progress_names_the_losses(tiny: Recipe) -> None:
     train(tiny, on_progress=lambda step, total, losses: reports.append((step, total, losses)))
     assert [(step, total) for step, total, _ in reports] == [(step, 6) for step in range(1, 7)]
     assert {tuple(losses) for _, _, losses in reports} == {("classification", "box")}
+
+
+class Diverging:
+    """Stands for `learn_batch`; the box loss of one step is not finite the first times that it is asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, at: int, times: int) -> None:
+        self.asked: list[int] = []
+        self._at, self._times = at, times
+        monkeypatch.setattr("training.vision.train.learn_batch", self)
+
+    def __call__(self, *given: Any, step: int, **named: Any) -> dict[str, torch.Tensor]:
+        self.asked.append(step)
+        losses = learn_batch(*given, step=step, **named)
+        fails = step == self._at and self.asked.count(step) <= self._times
+        return losses | {"box": losses["box"] * float("nan")} if fails else losses
+
+
+def test_after_a_loss_that_is_not_finite_it_goes_back_once_and_on_more_slowly(
+    tiny: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = replace(tiny, checkpoint_steps=3)
+    usual = train(often)
+    diverging = Diverging(monkeypatch, at=4, times=1)
+    calmed = train(often)
+    assert diverging.asked == [0, 1, 2, 3, 4, 3, 4, 5]
+    assert all(np.isfinite(weight).all() for weight in calmed.values())
+    assert any(calmed[name].tobytes() != usual[name].tobytes() for name in usual)
+
+    diverging = Diverging(monkeypatch, at=4, times=2)
+    with pytest.raises(NonFiniteLoss, match="box = nan") as caught:
+        train(often)
+    assert (caught.value.step, diverging.asked) == (4, [0, 1, 2, 3, 4, 3, 4])
+
+
+def test_a_calmed_training_resumes_bit_for_bit(tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Diverging(monkeypatch, at=2, times=1)
+    whole = train(tiny)
+    diverging = Diverging(monkeypatch, at=2, times=1)
+    checkpoint = Checkpoint(FolderCheckpoints(tmp_path), "run")
+    with pytest.raises(Stopped):
+        train(tiny, checkpoint=checkpoint, should_stop=lambda: diverging.asked.count(3) == 1)
+    assert_same(train(tiny, checkpoint=checkpoint), whole)
 
 
 def test_a_loss_that_is_not_finite_is_raised_with_its_step(tiny: Recipe) -> None:

@@ -176,3 +176,27 @@ def test_pages_ask_few_queries_however_many_models_there_are(works: Works, model
     at_three = {path: asked(path) for path in at_one}
     assert at_one == at_three
     assert all(count <= 12 for count in at_one.values()), at_one
+
+
+def test_a_model_tells_what_it_would_do_on_the_line(works: Works, model: str) -> None:
+    assert works.person.page(f"models/{model}/operating") in open_page(works.person, f"models/{model}").content.decode()
+    words = words_of(works, f"models/{model}/operating")
+    assert "defective parts pass: up to" in words
+    assert "% may escape (95 % confidence)" in words
+    assert "No good part is among the images it was judged on" in words
+    dear = open_page(works.person, f"models/{model}/operating?miss=7.50&false_reject=2").content.decode()
+    assert 'name="miss"' in dear
+    assert 'value="7.50"' in dear
+    for sent in ("miss=-1", "miss=NaN", "miss=", "false_reject=1e99", "false_reject=x"):
+        shown = open_page(works.person, f"models/{model}/operating?{sent}").content.decode()
+        assert 'role="alert"' in shown, sent
+
+
+def test_the_api_tells_the_same_points(works: Works, model: str) -> None:
+    found = works.person.api.get(f"/api/v1/models/{model}/operating?miss=50").json()
+    assert found["model"] == model
+    assert len(found["points"]) == 19
+    assert found["cheapest"] in found["points"]
+    assert found["cheapest"]["defective"] == 4
+    refused = works.person.api.get(f"/api/v1/models/{model}/operating?miss=inf")
+    assert (refused.status_code, refused.json()["code"]) == (400, "validation_failed")
