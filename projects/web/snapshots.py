@@ -16,7 +16,6 @@ from projects.web.overview import split_bar
 from tenants.models import Job
 from tenants.pagination import page_of_rows
 from tenants.permissions import Permission
-from tenants.refusals import NotFound, Refusal
 from tenants.web.forms import form_values
 from tenants.web.pages import TenantPage
 
@@ -88,15 +87,10 @@ class SnapshotPage(TenantPage):
         """Compares, where that was asked for: both manifests are read from S3."""
         if context["against"] is None:
             return
-        try:
+        with self.telling(context, "not_compared"):
             found = snapshots.diff_snapshots(
                 snapshot_id=context["snapshot"].id, against_id=context["against"], by=self.seat.principal
             )
-        except NotFound:
-            raise
-        except Refusal as refusal:
-            context["not_compared"] = refusal
-        else:
             context["changes"] = told_difference(found)
 
 

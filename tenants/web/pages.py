@@ -110,6 +110,16 @@ class TenantPage(View):
                 raise MayNot
             yield
 
+    @contextmanager
+    def telling(self, context: dict[str, Any], name: str) -> Iterator[None]:
+        """What is refused within is told by a part of the page, as `name`; what is not there is no page at all."""
+        try:
+            yield
+        except NotFound:
+            raise
+        except Refusal as refusal:
+            context[name] = refusal
+
     def sign(self, context: dict[str, Any]) -> None:
         """Adds what S3 is asked for; no scope is open."""
 

@@ -1,12 +1,13 @@
 """What passes, what is rejected, how sure one can be of it, and which score costs least: computed by hand."""
 
+from decimal import Decimal
 from math import comb
 
 import pytest
 
 from tests.training.test_judging import image
-from training.domain.judging import Judged
-from training.domain.operating import SCORES, Point, Prices, cheapest, points, upper_bound
+from training.domain.judging import SCORES, Judged
+from training.domain.operating import Point, Prices, cheapest, points, upper_bound
 
 
 def part(*scores: float, defective: bool) -> Judged:
@@ -34,10 +35,11 @@ def test_a_part_is_rejected_by_anything_that_is_found_in_it() -> None:
 
 def test_prices_decide_and_of_equals_the_lower_score_wins() -> None:
     found = [Point(0.1, 10, 0, 10, 6), Point(0.2, 10, 1, 10, 2), Point(0.3, 10, 1, 10, 2), Point(0.4, 10, 4, 10, 0)]
-    assert cheapest(found, Prices(100, 1)).score == 0.1  # 6 against 102
-    assert cheapest(found, Prices(3, 1)).score == 0.2  # 5 against 6 and 12
-    assert cheapest(found, Prices(0.5, 1)).score == 0.4  # 2 against 2.5
-    assert cheapest(found, Prices(0, 0)).score == 0.1
+    best = {miss: cheapest(found, Prices(Decimal(miss), Decimal(1))).score for miss in ("100", "3", "0.5")}
+    assert best["100"] == 0.1  # 6 against 102
+    assert best["3"] == 0.2  # 5 against 6 and 12
+    assert best["0.5"] == 0.4  # 2 against 2.5
+    assert cheapest(found, Prices(Decimal(0), Decimal(0))).score == 0.1
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,9 @@ class ExportManifestView(_FileView):
 
 def prices_of(given: Mapping[str, Any]) -> operating.Prices:
     """Raises ValidationError."""
-    read = PricesInput(data={name: given[name] for name in ("miss", "false_reject") if name in given})
+    read = PricesInput(data=dict(given.items()))
     read.is_valid(raise_exception=True)
-    return operating.Prices(**{name: float(price) for name, price in read.validated_data.items()})
+    return operating.Prices(**read.validated_data)
 
 
 def _model_id(text: str) -> uuid.UUID:

@@ -19,7 +19,7 @@ IOU: Final = 0.5
 LEAST_SCORE: Final = 0.05
 # Where no prediction is right, so that none is best.
 USUAL_SCORE: Final = 0.3
-_SCORES: Final = tuple(round(0.05 * step, 2) for step in range(1, 20))
+SCORES: Final = tuple(round(0.05 * step, 2) for step in range(1, 20))
 Place = tuple[float, float, float, float]
 
 
@@ -114,8 +114,8 @@ def best_score(images: Sequence[Judged]) -> float:
     right = np.array([found.pair >= 0 for image in images for found in image.found], bool)
     if not right.any():
         return USUAL_SCORE
-    measured = [2 * right[scores >= least].sum() / ((scores >= least).sum() + boxes) for least in _SCORES]
-    return _SCORES[int(np.argmax(measured))]
+    measured = [2 * right[scores >= least].sum() / ((scores >= least).sum() + boxes) for least in SCORES]
+    return SCORES[int(np.argmax(measured))]
 
 
 def _judge(image: Mapping[str, Any]) -> Judged:

@@ -1,12 +1,12 @@
 """What a model does to parts, at a score: which it lets pass, which it rejects, and what that costs.
 
-A part is rejected when anything is found in its image at that score or more. Needs numpy only through
-`training.domain.judging`, whose images it takes.
+A part is rejected when anything is found in its image at that score or more.
 """
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from math import exp, lgamma, log, log1p
 from typing import TYPE_CHECKING, Final
 
@@ -15,12 +15,11 @@ from tenants.scope import tenant_scope
 from training.domain.evaluated import read_evaluated
 from training.domain.models import require_evaluation
 from training.domain.queries import model_named
-from training.models import Evaluation, Model
+from training.models import Model
 
 if TYPE_CHECKING:
     from training.domain.judging import Judged
 
-SCORES: Final = tuple(round(0.05 * step, 2) for step in range(1, 20))
 CONFIDENCE: Final = 0.95
 _HALVINGS: Final = 60
 
@@ -29,8 +28,8 @@ _HALVINGS: Final = 60
 class Prices:
     """What a defective part that passes costs, and a good one that is rejected; in any one currency."""
 
-    miss: float
-    false_reject: float
+    miss: Decimal
+    false_reject: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Point:
         """The largest share of good parts that may be rejected."""
         return upper_bound(self.rejected, self.good)
 
-    def cost(self, prices: Prices) -> float:
+    def cost(self, prices: Prices) -> Decimal:
         return prices.miss * self.escaped + prices.false_reject * self.rejected
 
 
@@ -62,8 +61,6 @@ class Operating:
     """A model's points, the lowest score first, and the one of them that costs least."""
 
     model: Model
-    evaluation: Evaluation
-    prices: Prices
     points: list[Point]
     cheapest: Point
 
@@ -77,11 +74,13 @@ def operating_points(*, model_id: uuid.UUID, prices: Prices, by: Principal) -> O
         model = model_named(model_id)
         evaluation = require_evaluation(model)
     found = points(list(read_evaluated(evaluation, by=by).images.values()))
-    return Operating(model, evaluation, prices, found, cheapest(found, prices))
+    return Operating(model, found, cheapest(found, prices))
 
 
 def points(images: Sequence["Judged"]) -> list[Point]:
-    """One for each of SCORES, the lowest first."""
+    """One for each score that is tried, the lowest first."""
+    from training.domain.judging import SCORES  # noqa: PLC0415 - numpy, which nothing else here needs
+
     best = [(bool(image.truth), image.found[0].score if image.found else 0.0) for image in images]
     defective = [score for is_defective, score in best if is_defective]
     good = [score for is_defective, score in best if not is_defective]

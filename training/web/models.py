@@ -13,7 +13,6 @@ from projects.domain.queries import project_named
 from tenants.models import Job
 from tenants.pagination import page_of_rows
 from tenants.permissions import Permission
-from tenants.refusals import NotFound, Refusal
 from tenants.web.pages import TenantPage
 from training.domain import answering, comparing, galleries, models, queries
 from training.domain.galleries import Asked
@@ -79,15 +78,10 @@ class ModelPage(TenantPage):
         """Compares, where that was asked for: what both predicted is read from S3."""
         if context["other"] is None:
             return
-        try:
+        with self.telling(context, "not_compared"):
             found = comparing.compare_models(
                 model_id=context["other"], with_id=context["model"].id, by=self.seat.principal
             )
-        except NotFound:
-            raise
-        except Refusal as refusal:
-            context["not_compared"] = refusal
-        else:
             rows = [gap("All classes", found.ap50), *(gap(one.name, one.ap50) for one in found.classes)]
             context |= {"compared": found, "verdict": _verdict(found), "gaps": [row for row in rows if row]}
 
@@ -103,23 +97,18 @@ class ModelExamplesPage(TenantPage):
 
     def sign(self, context: dict[str, Any]) -> None:
         model = context["model"]
-        try:
+        with self.telling(context, "not_shown"):
             gallery = galleries.show_gallery(model=model, asked=Asked(), by=self.seat.principal)
-        except NotFound:
-            raise
-        except Refusal as refusal:
-            context["not_shown"] = refusal
-            return
-        sights = [sight for sight in gallery.sights if sight.image is not None][:EXAMPLES]
-        addresses = thumbnail_addresses(
-            (sight.image for sight in sights if sight.image is not None), by=self.seat.principal
-        )
-        names = [label["name"] for label in model.classes]
-        context |= {
-            "gallery": gallery,
-            "legend": LEGEND,
-            "cards": [card_of(sight, names, addresses) for sight in sights],
-        }
+            sights = [sight for sight in gallery.sights if sight.image is not None][:EXAMPLES]
+            addresses = thumbnail_addresses(
+                (sight.image for sight in sights if sight.image is not None), by=self.seat.principal
+            )
+            names = [label["name"] for label in model.classes]
+            context |= {
+                "gallery": gallery,
+                "legend": LEGEND,
+                "cards": [card_of(sight, names, addresses) for sight in sights],
+            }
 
 
 class ModelExportPage(TenantPage):

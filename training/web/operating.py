@@ -6,11 +6,10 @@ from typing import Any, ClassVar
 from django.http import HttpRequest
 
 from tenants.permissions import Permission
-from tenants.refusals import NotFound, Refusal
 from tenants.web.forms import form_values
 from tenants.web.pages import TenantPage
 from training.api.serializers import PricesInput
-from training.domain import operating, queries
+from training.domain import operating
 from training.domain.operating import Prices
 
 
@@ -21,31 +20,24 @@ class ModelOperatingPage(TenantPage):
     template = "training/model_operating.html"
 
     def read(self, request: HttpRequest, model_id: uuid.UUID) -> dict[str, Any]:
-        context: dict[str, Any] = {"model": queries.model_named(model_id), "fault": None, "sent": request.GET}
-        try:
-            given = form_values(PricesInput, request.GET)
-        except Refusal as refusal:
-            context["fault"], given = refusal, form_values(PricesInput, {})
-        return context | {"prices": Prices(**{name: float(price) for name, price in given.items()})}
+        # The model is looked up where its points are counted; a price that is none is told beside the usual ones.
+        context: dict[str, Any] = {"model_id": model_id, "prices": Prices(**form_values(PricesInput, {}))}
+        with self.telling(context, "fault"):
+            context["prices"] = Prices(**form_values(PricesInput, request.GET))
+        return context
 
     def sign(self, context: dict[str, Any]) -> None:
-        try:
-            found = operating.operating_points(
-                model_id=context["model"].id, prices=context["prices"], by=self.seat.principal
-            )
-        except NotFound:
-            raise
-        except Refusal as refusal:
-            context["not_shown"] = refusal
-            return
-        best, prices = found.cheapest, found.prices
-        context |= {
-            "best": best,
-            "cost": best.cost(prices),
-            "escape_bound": _percent(best.escape_bound),
-            "reject_bound": _percent(best.reject_bound),
-            "lines": [(point, point.cost(prices), point is best) for point in found.points],
-        }
+        prices = context["prices"]
+        with self.telling(context, "not_shown"):
+            found = operating.operating_points(model_id=context["model_id"], prices=prices, by=self.seat.principal)
+            best = found.cheapest
+            context |= {
+                "best": best,
+                "cost": best.cost(prices),
+                "escape_bound": _percent(best.escape_bound),
+                "reject_bound": _percent(best.reject_bound),
+                "lines": [(point, point.cost(prices), point is best) for point in found.points],
+            }
 
 
 def _percent(share: float) -> str:
