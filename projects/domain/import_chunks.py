@@ -19,7 +19,7 @@ from tenants.permissions import Principal
 # What became of an image, besides what `annotate` says.
 UPDATED, DUPLICATE, REJECTED = "UPDATED", "DUPLICATE", "REJECTED"
 # What the error of such a file says where its labels are not taken.
-_LABELS_STAY = {"hint": "Its labels were left out, for that image has its own. Look at it; correct them there."}
+_LABELS_STAY = {"hint": "Its labels were left out. Look at that image, and correct its boxes there."}
 # The error of a file that shows, in other bytes, what another image shows.
 _SAME_PICTURE = "duplicate_content"
 

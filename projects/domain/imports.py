@@ -298,7 +298,8 @@ def sweep_imports(*, tenant_id: uuid.UUID, before: datetime) -> int:
             # Whoever asked for one meanwhile finds its job failed, not the import gone.
             still = [row.id for row in idle.filter(id__in=late).select_for_update(of=("self",))]
             _forget(still)
-            audit.record("imports.abandoned", by=None, count=len(still))
+            if still:
+                audit.record("imports.abandoned", by=None, count=len(still))
         swept += len(late)
 
 
