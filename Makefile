@@ -27,11 +27,11 @@ help:
 
 venv: $(INSTALLED) ## make .venv and install everything
 
-$(INSTALLED): pyproject.toml clients/sdk/pyproject.toml $(CONSTRAINTS)
+$(INSTALLED): pyproject.toml clients/sdk/pyproject.toml clients/edge/pyproject.toml $(CONSTRAINTS)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) \
-		-e '.[local,worker,dev,assets]' -e clients/sdk
+		-e '.[local,worker,dev,assets]' -e clients/sdk -e clients/edge
 	@touch $@
 
 $(ASSETS): $(INSTALLED) $(ASSET_SOURCES)

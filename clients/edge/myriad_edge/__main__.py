@@ -1,0 +1,5 @@
+"""`python -m myriad_edge` is the command."""
+
+from myriad_edge.cli import main
+
+main()
