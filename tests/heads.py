@@ -17,16 +17,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import save
+from safetensors.numpy import load, load_file, save
 
 from training.vision.sessions import (
+    FEATURES,
+    TRUNK,
     FeatureSession,
     HeadSession,
     PairedDetector,
     Prediction,
     load_head_graph,
-    widen_weights,
 )
+from training.vision.weights import Floats, restore_weights
 
 BACKBONE = "efficientnet_lite0"
 LONG_SIDE = 128
@@ -70,8 +72,30 @@ class Artifacts:
 
 
 def head_graph(folder: Path) -> str:
-    """The name of one of the graphs that were made."""
-    return min(path.name for path in folder.glob(f"{BACKBONE}.heads-*.onnx"))
+    """The name of one of the graphs that were made, of models that leave the backbone as it is."""
+    return next(name for name in head_graphs(folder) if TRUNK not in _inputs(folder, name))
+
+
+@functools.cache
+def head_graphs(folder: Path) -> list[str]:
+    """The names of all, those of models that tune the backbone among them."""
+    return sorted(path.name for path in folder.glob(f"{BACKBONE}.heads-*.onnx"))
+
+
+@functools.cache
+def _inputs(folder: Path, name: str) -> dict[str, list[int | str]]:
+    """Shapes by name."""
+    return {given.name: given.shape for given in HeadSession(load_head_graph(folder, name))._session.get_inputs()}
+
+
+def tuned_head_graph(folder: Path) -> str:
+    """The name of one of the graphs of models that tune the backbone."""
+    return next(name for name in head_graphs(folder) if TRUNK in _inputs(folder, name))
+
+
+def restored(folder: Path, artifacts: Artifacts) -> dict[str, Floats]:
+    """A model's weights as its head graph takes them."""
+    return restore_weights(load(artifacts.weights), load_file(folder / f"{BACKBONE}.tail.safetensors"))
 
 
 def make_artifacts(folder: Path, *, classes: int = 2, seed: int = 0, eager: float = 2, name: str = "") -> Artifacts:
@@ -82,25 +106,32 @@ def make_artifacts(folder: Path, *, classes: int = 2, seed: int = 0, eager: floa
     name = name or head_graph(folder)
     draw = np.random.default_rng(seed)
     weights: dict[str, npt.NDArray[np.float16]] = {}
-    for given in HeadSession(load_head_graph(folder, name))._session.get_inputs():
-        if given.name in ("c8", "c16", "c32", "image_size"):
+    for given, sides in _inputs(folder, name).items():
+        if given in (*FEATURES, TRUNK, "image_size"):
             continue
-        shape = [classes if side == "classes" else side for side in given.shape]
-        weights[given.name] = draw.normal(0, 0.05, shape).astype(np.float16)
+        shape = [classes if side == "classes" else int(side) for side in sides]
+        spread = 0.001 if given.startswith("backbone.") else 0.05
+        weights[given] = draw.normal(0, spread, shape).astype(np.float16)
     bias = np.full(classes, -6, np.float16)
     bias[seed % classes] = eager
     weights["class_head.output.bias"] = bias
     data = save(weights)
-    described = {"format": 1, "head_graph": name, "weights_sha256": hashlib.sha256(data).hexdigest()}
+    tunes = TRUNK in _inputs(folder, name)
+    feature_graph = f"{BACKBONE}.trunk.onnx" if tunes else f"{BACKBONE}.onnx"
+    described = {
+        "format": 1,
+        "head_graph": name,
+        "feature_graph": feature_graph,
+        "weights_sha256": hashlib.sha256(data).hexdigest(),
+    }
     return Artifacts(data, json.dumps(described).encode())
 
 
 def in_process(folder: Path, artifacts: Artifacts, pixels: npt.NDArray[np.uint8]) -> Prediction:
     """What the model says, by the same sessions without anything around them."""
-    from safetensors.numpy import load
-
+    described = json.loads(artifacts.description)
     pair = PairedDetector(
-        FeatureSession((folder / f"{BACKBONE}.onnx").read_bytes()),
-        HeadSession(load_head_graph(folder, head_graph(folder))),
+        FeatureSession((folder / described["feature_graph"]).read_bytes()),
+        HeadSession(load_head_graph(folder, described["head_graph"])),
     )
-    return pair.predict(pixels, widen_weights(load(artifacts.weights)), LONG_SIDE)
+    return pair.predict(pixels, restored(folder, artifacts), LONG_SIDE)

@@ -18,13 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from training.vision.artifacts import DamagedModel, pack_model, unpack_model
-from training.vision.backbones import Backbone, WrongWeights, load_backbone, load_graph
+from training.vision.backbones import Backbone, load_backbone, load_graph
 from training.vision.bootstrap import Interval
+from training.vision.efficientnet import WrongWeights
 from training.vision.examples import Annotation, BadExample, NothingToLearn
 from training.vision.exports import export_model
 from training.vision.features import FeatureCache
 from training.vision.few_shot import Workbench
 from training.vision.folds import TooFewGroups
+from training.vision.learner import OutOfMemory
 from training.vision.losses import NonFiniteLoss
 from training.vision.parity import PARITY, ParityBroken
 from training.vision.progress import RunProgress
@@ -96,6 +98,10 @@ _REFUSALS: dict[type[Exception], tuple[str, str, str]] = {
     NonFiniteLoss: (
         "training_diverged", "The training did not settle on these images.",
         "Start the run with another seed; if it stays, tell us the run's number.",
+    ),
+    OutOfMemory: (
+        "out_of_memory", "The images need more memory than there is: {}.",
+        "Use the recipe 'fast', or upload smaller images.",
     ),
     WrongWeights: ("backbone_missing", _PREPARED, _OURS),
     FileNotFoundError: ("backbone_missing", _PREPARED, _OURS),
@@ -174,16 +180,20 @@ class _RunCheckpoints:
 
 
 def _open_workbench(run: EngineRun, backbone: str) -> Workbench:
-    loaded, session = _open_backbone(backbone, Path(run.parameters["backbone_dir"]))
+    loaded, session, trunk = _open_backbone(backbone, Path(run.parameters["backbone_dir"]))
     cache = FeatureCache(run.scratch / "features", CACHE_BYTES, loaded.sha256)
-    return Workbench(loaded, session, cache, max(1, int(run.parameters.get("threads", 1))))
+    return Workbench(loaded, session, trunk, cache, max(1, int(run.parameters.get("threads", 1))))
 
 
 @lru_cache(maxsize=2)
-def _open_backbone(name: str, folder: Path) -> tuple[Backbone, FeatureSession]:
+def _open_backbone(name: str, folder: Path) -> tuple[Backbone, FeatureSession, FeatureSession]:
     """Kept for the engine's life: runs share it."""
     loaded = load_backbone(name, folder)
-    return loaded, FeatureSession(load_graph(loaded, folder))
+    return (
+        loaded,
+        FeatureSession(load_graph(loaded, folder)),
+        FeatureSession(load_graph(loaded, folder, trunk=True)),
+    )
 
 
 def _read_annotation(image: Mapping[str, Any]) -> Annotation:

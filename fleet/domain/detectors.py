@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.numpy import load
+from safetensors.numpy import load, load_file
 
 from fleet.domain.byte_cache import Sized
 from fleet.domain.fixed_graphs import fix_weights
@@ -18,13 +18,8 @@ from tenants.refusals import Refusal
 from tenants.storage import TenantStorage
 from training.domain.artifacts import DESCRIPTION, WEIGHTS, ModelDamaged, read_artifact
 from training.models import Model
-from training.vision.sessions import (
-    FeatureSession,
-    Floats,
-    HeadSession,
-    load_head_graph,
-    widen_weights,
-)
+from training.vision.sessions import FeatureSession, HeadSession, load_head_graph
+from training.vision.weights import Floats, Stored, is_difference, restore_weights
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +46,8 @@ class Graphs:
         self._folder = folder
         self._threads = threads
         self._lock = threading.Lock()
-        self._backbones: dict[str, FeatureSession] = {}
+        self._features: dict[str, FeatureSession] = {}
+        self._tails: dict[str, dict[str, Floats]] = {}
         self._heads: dict[str, HeadSession] = {}
 
     def open_all(self) -> None:
@@ -60,25 +56,39 @@ class Graphs:
             if ".heads-" in path.name:
                 self.head(path.name)
             else:
-                self._backbone(path.stem)
-        if not self._backbones:
+                self._open_features(path.name)
+        if not self._features:
             logger.warning("no backbone in %s: `manage.py backbone` makes them", self._folder)
 
-    def backbone(self, name: str, *, sha256: str) -> FeatureSession:
-        """Raises ModelUnavailable unless it is there, and that very one."""
-        features = self._backbone(name)
+    def features(self, name: str, *, sha256: str) -> FeatureSession:
+        """A backbone's graph, or its trunk's. Raises ModelUnavailable unless it is there, and of that very backbone."""
+        features = self._open_features(name)
         if features.sha256 != sha256:
             raise ModelUnavailable("The model was trained on another version of its backbone than is installed here.")
         return features
 
-    def _backbone(self, name: str) -> FeatureSession:
+    def _open_features(self, name: str) -> FeatureSession:
         with self._lock:
-            if name not in self._backbones:
-                path = self._folder / f"{name}.onnx"
-                if not path.is_file():
-                    raise ModelUnavailable(f"The backbone {name} is not installed here.")
-                self._backbones[name] = FeatureSession(path.read_bytes(), self._threads)
-            return self._backbones[name]
+            if name not in self._features:
+                self._features[name] = FeatureSession(self._file(name).read_bytes(), self._threads)
+            return self._features[name]
+
+    def restore(self, stored: Stored, *, backbone: str) -> dict[str, Floats]:
+        """A model's stored weights as its graph takes them. Raises ModelUnavailable."""
+        return restore_weights(stored, self._tail(backbone) if is_difference(stored) else {})
+
+    def _tail(self, backbone: str) -> dict[str, Floats]:
+        """What tuned models store their difference from."""
+        with self._lock:
+            if backbone not in self._tails:
+                self._tails[backbone] = load_file(self._file(f"{backbone}.tail.safetensors"))
+            return self._tails[backbone]
+
+    def _file(self, name: str) -> Path:
+        path = self._folder / name
+        if Path(name).name != name or not path.is_file():
+            raise ModelUnavailable(f"The backbone's file {name} is not installed here.")
+        return path
 
     def head(self, name: str) -> HeadSession:
         """The shared head graph, which takes weights. Raises ModelUnavailable."""
@@ -105,9 +115,10 @@ class OwnPart:
     When it is asked for the `SETTLES`th time it gets a session of its own, in which they are constants.
     """
 
-    def __init__(self, weights: dict[str, Floats], head_graph: str) -> None:
+    def __init__(self, weights: dict[str, Floats], head_graph: str, feature_graph: str) -> None:
         self.weights = weights
         self.head_graph = head_graph
+        self.feature_graph = feature_graph
         self._lock = threading.Lock()
         self._asked = 0
         self._settled: HeadSession | None = None
@@ -127,13 +138,16 @@ class OwnPart:
         return (self._settled, {}) if self._settled else (graphs.head(self.head_graph), self.weights)
 
 
-def load_own_part(model: Model, *, tenant_id: uuid.UUID) -> Sized[OwnPart]:
-    """Reads a model's files from S3. Raises ModelDamaged."""
+def load_own_part(model: Model, *, tenant_id: uuid.UUID, graphs: Graphs) -> Sized[OwnPart]:
+    """Reads a model's files from S3. Raises ModelDamaged or ModelUnavailable."""
     storage = TenantStorage(tenant_id)
     data = read_artifact(storage=storage, name=WEIGHTS, sha256=model.weights_sha256)
     described = read_artifact(storage=storage, name=DESCRIPTION, sha256=model.description_sha256)
     try:
-        own = OwnPart(widen_weights(load(data)), str(json.loads(described)["head_graph"]))
+        weights = graphs.restore(load(data), backbone=model.backbone)
+        facts = json.loads(described)
+        # Models from before there was a choice do not say it.
+        own = OwnPart(weights, str(facts["head_graph"]), str(facts.get("feature_graph", f"{model.backbone}.onnx")))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelDamaged(WEIGHTS) from error
     return Sized(own, own.size)

@@ -93,9 +93,9 @@ class Hosting:
         own = self.own_parts.get(
             tenant_id=tenant_id,
             sha256=model.weights_sha256,
-            load=lambda: load_own_part(model, tenant_id=tenant_id),
+            load=lambda: load_own_part(model, tenant_id=tenant_id, graphs=self.graphs),
         )
-        features = self.graphs.backbone(model.backbone, sha256=model.backbone_sha256)
+        features = self.graphs.features(own.feature_graph, sha256=model.backbone_sha256)
         heads, weights = own.heads(self.graphs)
         marks.append(time.perf_counter())
         with ExitStack() as slot:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from fleet.domain.detectors import SETTLES
 from fleet.domain.hosting import Hosting
 from tests.cast import Cast, Person
 from tests.fleet.asking import PHOTO, name_image, send, send_form, stored_image
-from tests.heads import Artifacts, in_process, make_artifacts
+from tests.heads import Artifacts, in_process, make_artifacts, tuned_head_graph
 from tests.projects.files import encoded, picture
 from tests.serving import publish_model
 from training.models import Model
@@ -107,6 +108,21 @@ def test_models_that_share_the_graphs_keep_their_own_weights(
     ]
     assert names == [{"dent"}, {"burr"}, {"dent"}]
     assert len(serving.own_parts) == 2
+
+
+def test_a_model_that_tunes_the_backbone_answers_as_its_own_graphs(
+    alice: Person, project: str, serving: Hosting, graphs: Path
+) -> None:
+    """The first answers come from the shared head graph, those after it has settled from a session of its own."""
+    artifacts = make_artifacts(graphs, seed=1, name=tuned_head_graph(graphs))
+    tuned = publish_model(alice, project, graphs, artifacts)
+    photo = picture("casing", 160, 120)
+    expected = in_process(graphs, artifacts, np.asarray(photo))
+    assert len(expected.scores) > 10
+    for _ in range(SETTLES + 1):
+        found = send(alice, f"models/{tuned.id}/predict", encoded(photo, "PNG")).json()["predictions"]
+        assert [one["score"] for one in found] == pytest.approx(expected.scores[expected.scores >= 0.3], abs=1e-4)
+        assert {one["name"] for one in found} == {"scratch"}
 
 
 def test_labelers_may_and_viewers_may_not(cast: Cast, model: Model, serving: Hosting) -> None:

@@ -6,33 +6,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load
 
 from fleet.domain.detectors import SETTLES, Graphs, OwnPart
 from fleet.domain.fixed_graphs import _varint, fix_weights
-from tests.heads import BACKBONE, Artifacts, head_graph, make_artifacts
-from training.vision.sessions import FeatureSession, Floats, HeadSession, load_head_graph, network_size, widen_weights
+from tests.heads import BACKBONE, Artifacts, head_graph, head_graphs, make_artifacts, restored
+from training.vision.recipes import RECIPES
+from training.vision.sessions import FeatureSession, HeadSession, load_head_graph, network_size
+from training.vision.weights import Floats
 
 SIZE = (90, 160)
 
 
 @pytest.fixture
-def weights(artifacts: Artifacts) -> dict[str, Floats]:
-    return widen_weights(load(artifacts.weights))
+def weights(graphs: Path, artifacts: Artifacts) -> dict[str, Floats]:
+    return restored(graphs, artifacts)
 
 
 @pytest.fixture(scope="session")
-def features(graphs: Path) -> list[Floats]:
+def features(graphs: Path) -> dict[str, Floats]:
     pixels = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), dtype=np.uint8)
-    session = FeatureSession((graphs / f"{BACKBONE}.onnx").read_bytes())
-    return session.extract(pixels, network_size(*SIZE, 192))
+    sessions = [FeatureSession((graphs / f"{BACKBONE}{part}.onnx").read_bytes()) for part in ("", ".trunk")]
+    return {name: value for one in sessions for name, value in one.extract(pixels, network_size(*SIZE, 192)).items()}
 
 
-@pytest.mark.parametrize("which", [0, -1])
-def test_fixed_weights_give_the_same_answer(which: int, graphs: Path, features: list[Floats]) -> None:
+@pytest.mark.parametrize("which", range(len(RECIPES) * 2))
+def test_fixed_weights_give_the_same_answer(which: int, graphs: Path, features: dict[str, Floats]) -> None:
     """In each of the graphs that are shared, with any number of classes."""
-    name = sorted(path.name for path in graphs.glob(f"{BACKBONE}.heads-*.onnx"))[which]
-    own = widen_weights(load(make_artifacts(graphs, classes=5, seed=4, name=name).weights))
+    name = head_graphs(graphs)[which]
+    own = restored(graphs, make_artifacts(graphs, classes=5, seed=4, name=name))
     graph = load_head_graph(graphs, name)
     shared = HeadSession(graph).detect(features, SIZE, own)
     fixed = HeadSession(fix_weights(graph, own)).detect(features, SIZE, {})
@@ -64,7 +65,7 @@ def test_varints(number: int, written: bytes) -> None:
 
 
 def test_a_model_settles_when_it_is_asked_again_and_again(graphs: Path, weights: dict[str, Floats]) -> None:
-    opened, own = Graphs(graphs, threads=1), OwnPart(weights, head_graph(graphs))
+    opened, own = Graphs(graphs, threads=1), OwnPart(weights, head_graph(graphs), f"{BACKBONE}.onnx")
     given = [own.heads(opened) for _ in range(SETTLES + 2)]
     shared = opened.head(head_graph(graphs))
     assert [session is shared for session, _ in given] == [True] * (SETTLES - 1) + [False] * 3
@@ -81,7 +82,7 @@ def test_it_settles_once_however_many_ask(graphs: Path, weights: dict[str, Float
             assert slow.wait(10)
             return super().fixed_head(name, weights)
 
-    opened, own = Slow(graphs, threads=1), OwnPart(weights, head_graph(graphs))
+    opened, own = Slow(graphs, threads=1), OwnPart(weights, head_graph(graphs), f"{BACKBONE}.onnx")
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(own.heads, opened) for _ in range(20)]
         while sum(one.done() for one in asked) < 19:  # the others do not wait for it
@@ -92,7 +93,7 @@ def test_it_settles_once_however_many_ask(graphs: Path, weights: dict[str, Float
 
 
 def test_what_it_will_take_is_counted_from_the_start(graphs: Path, weights: dict[str, Floats]) -> None:
-    own = OwnPart(weights, head_graph(graphs))
+    own = OwnPart(weights, head_graph(graphs), f"{BACKBONE}.onnx")
     before = own.size
     for _ in range(SETTLES):
         own.heads(Graphs(graphs, threads=1))

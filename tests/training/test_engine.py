@@ -113,6 +113,20 @@ def test_a_run_gives_what_is_published(run: Run, backbones: Path) -> None:
     assert run.reports[-1][0] == run.reports[-1][1]
 
 
+def test_recipe_full_gives_the_same_files_and_says_which_graphs_they_need(run: Run, backbones: Path) -> None:
+    recipe = find_recipe("full", long_side=64, steps=2, batch_images=2, checkpoint_steps=1, folds=2)
+    run.parameters["recipe"] = recipe.to_json()
+    value = trained(run).value
+    assert (value["method"], value["images"], value["recipe"]["name"]) == ("OUT_OF_FOLD", 6, "full")
+    assert set(run.files) == {"heads.safetensors", "model.json", "parity.json", "predictions.json"}
+    description = json.loads(run.files["model.json"])
+    assert description["feature_graph"] == "efficientnet_lite0.trunk.onnx"
+    assert load_head_graph(backbones, description["head_graph"])
+    assert len(run.files["heads.safetensors"]) < 4_000_000
+    assert len(value["curve"]) == 2
+    assert run.reports[-1][0] == run.reports[-1][1]
+
+
 def test_few_shot_and_the_engine_give_the_same_weights(run: Run, backbones: Path, tmp_path: Path) -> None:
     coco = tmp_path / "coco"
     (coco / "images").mkdir(parents=True)

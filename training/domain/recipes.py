@@ -29,6 +29,13 @@ _WORDS = {
         " image is judged by a sibling that has not seen it, so that the figures can be trusted.",
         takes="A few minutes for fifty images on two processor cores; the time grows little with more images.",
     ),
+    "full": Choice(
+        name="full",
+        title="Full",
+        does="Trains most of the network on your images too, not only what stands on top: it finds more, above all"
+        " where your pictures look like nothing else. Each image is judged by a sibling here as well.",
+        takes="A quarter to half an hour on two processor cores; the model is six times larger than a fast one's.",
+    ),
 }
 
 

@@ -1,16 +1,15 @@
-"""What a trained `fast` model is on disk: fp16 head weights in safetensors, everything else in JSON. Never a pickle."""
+"""What a trained model is on disk: its own weights in safetensors, everything else in JSON. Never a pickle."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 
-import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from training.vision.graph import HeadSpec
+from training.vision.weights import Stored
 
 WEIGHTS, DESCRIPTION = "heads.safetensors", "model.json"
 FORMAT = 1
@@ -24,7 +23,7 @@ class DamagedModel(ValueError):
 class Trained:
     """A detector's own part; with the backbone of `backbone_sha256` it is whole."""
 
-    weights: dict[str, npt.NDArray[np.float16]]
+    weights: Stored
     classes: list[str]
     heads: HeadSpec
     long_side: int  # pixels, of the resized image's longer side
@@ -33,6 +32,9 @@ class Trained:
     recipe: Mapping[str, object]  # as it was when it trained, with the sizes that were chosen
     seed: int
     fingerprint: str  # of data, recipe, seed and backbone: what the weights came from
+
+    def with_weights(self, weights: Stored) -> "Trained":
+        return replace(self, weights=weights)
 
 
 def pack_model(trained: Trained) -> dict[str, bytes]:
@@ -43,6 +45,7 @@ def pack_model(trained: Trained) -> dict[str, bytes]:
         "classes": trained.classes,
         "heads": asdict(trained.heads),
         "head_graph": trained.heads.file_name(trained.backbone),
+        "feature_graph": trained.heads.feature_graph(trained.backbone),
         "long_side": trained.long_side,
         "backbone": trained.backbone,
         "backbone_sha256": trained.backbone_sha256,

@@ -32,13 +32,17 @@ def choose_views(image_sha256: str, *, seed: int, count: int, smallest_crop: flo
     for index in range(len(views), count):
         digest = sha256(f"{seed}:{image_sha256}:{index}".encode()).digest()
         rng = np.random.default_rng(np.frombuffer(digest, np.uint32))
-        side = float(rng.uniform(smallest_crop, 1.0))
-        x1, y1 = (float(value) for value in rng.uniform(0.0, 1.0 - side, 2))
-        mirror_x, mirror_y = (bool(value) and flips for value in rng.integers(0, 2, 2))
-        # Rounded as the key prints it: equal keys are equal views.
-        crop = (round(x1, 4), round(y1, 4), round(x1 + side, 4), round(y1 + side, 4))
-        views.append(View(crop, mirror_x, mirror_y))
+        views.append(draw_view(rng, smallest_crop=smallest_crop, flips=flips))
     return views
+
+
+def draw_view(rng: np.random.Generator, *, smallest_crop: float, flips: bool) -> View:
+    """A random crop of the image's own aspect, mirrored at random where that is allowed."""
+    side = float(rng.uniform(smallest_crop, 1.0))
+    x1, y1 = (float(value) for value in rng.uniform(0.0, 1.0 - side, 2))
+    mirror_x, mirror_y = (bool(value) and flips for value in rng.integers(0, 2, 2))
+    # Rounded as the key prints it: equal keys are equal views.
+    return View((round(x1, 4), round(y1, 4), round(x1 + side, 4), round(y1 + side, 4)), mirror_x, mirror_y)
 
 
 def render_view(pixels: Pixels, view: View) -> Pixels:

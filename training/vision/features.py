@@ -36,7 +36,7 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path, byte_limit: int, backbone_sha256: str) -> None:
-        self._folder, self._limit, self._backbone = folder, byte_limit, backbone_sha256
+        self.folder, self._limit, self._backbone = folder, byte_limit, backbone_sha256
         self._used: set[Path] = set()
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ class FeatureCache:
     def fetch(self, image_sha256: str, preprocessing: str, compute: Callable[[], Features]) -> Features:
         """Return the stored features, or compute and, where they fit, store them."""
         kind = sha256(preprocessing.encode()).hexdigest()[:32]
-        path = self._folder / self._backbone[:32] / kind / f"{image_sha256}.safetensors"
+        path = self.folder / self._backbone[:32] / kind / f"{image_sha256}.safetensors"
         with self._lock:
             self._used.add(path)
             is_stored = path in self._sizes and path.exists()
@@ -88,6 +88,9 @@ def settle_recipe(recipe: Recipe, examples: Sequence[Example]) -> Recipe:
     sizes = [network_size(example.height, example.width, long_side) for example in examples]
     cells = max(_count_cells(size, finest, recipe.window) for size in sizes)
     batch = min(recipe.batch_images, max(LEAST_BATCH, recipe.step_cells // cells))
+    if recipe.tunes_backbone:
+        pixels = max(height * width for height, width in sizes)
+        batch = min(recipe.batch_images, max(1, recipe.step_pixels // pixels))
     has_bonus = recipe.coarse_bonus and finest != BACKBONE_STRIDES[0]
     steps = recipe.steps * 8 // 5 if has_bonus else recipe.steps
     # A thousand images need not be looked at in more ways than there is time to learn.

@@ -11,6 +11,7 @@ import numpy as np
 
 from training.vision.artifacts import Trained
 from training.vision.augmentation import View, choose_views, move_boxes, render_view
+from training.vision.backbone_graph import fold_tail
 from training.vision.backbones import Backbone, load_backbone, load_graph
 from training.vision.checkpoints import Checkpoint
 from training.vision.examples import Example, Image, read_pixels
@@ -19,15 +20,16 @@ from training.vision.graph import PREPROCESSING, build_head_graph, head_spec
 from training.vision.predictions import Prediction
 from training.vision.pyramid import BACKBONE_STRIDES
 from training.vision.recipes import Recipe
-from training.vision.sessions import FeatureSession, HeadSession, PairedDetector, network_size, widen_weights
+from training.vision.sessions import FEATURES, FeatureSession, HeadSession, PairedDetector, network_size
 from training.vision.train import OnProgress, ShouldStop, Stopped, TrainView, match_anchors, train_detector
+from training.vision.weights import restore_weights
 
 OnFeatures = Callable[[int, int], None]  # views done, views in all
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """What every training of one backbone shares: its graph, and the features computed so far.
+    """What every training of one backbone shares: its graphs, and the features computed so far.
 
     `threads` says how many views, and how many trainings, are computed side by side, each on one core. Results do not
     depend on it.
@@ -35,6 +37,7 @@ class Workbench:
 
     backbone: Backbone
     session: FeatureSession
+    trunk: FeatureSession
     cache: FeatureCache
     threads: int
 
@@ -45,7 +48,8 @@ def open_workbench(
     """Load what prepare_backbone left in `backbone_folder`, and open the cache."""
     loaded = load_backbone(backbone, backbone_folder)
     session = FeatureSession(load_graph(loaded, backbone_folder))
-    return Workbench(loaded, session, FeatureCache(cache_folder, cache_bytes, loaded.sha256), threads)
+    trunk = FeatureSession(load_graph(loaded, backbone_folder, trunk=True))
+    return Workbench(loaded, session, trunk, FeatureCache(cache_folder, cache_bytes, loaded.sha256), threads)
 
 
 def train_fast(
@@ -62,16 +66,24 @@ def train_fast(
 ) -> Trained:
     """Train pyramid and heads on the prepared views of the examples, by a settled recipe; raises what train_detector
     raises."""
-    fingerprint = fingerprint_run(examples, classes, recipe, seed=seed, backbone=workbench.backbone.sha256)
-    spec = head_spec(recipe)
+    trained = describe_trained(examples, classes, recipe, seed, workbench=workbench)
     weights = train_detector(
-        views, recipe=recipe, spec=spec, channels=workbench.backbone.module.channels, classes=len(classes), seed=seed,
-        fingerprint=fingerprint, on_progress=on_progress, should_stop=should_stop, checkpoint=checkpoint,
+        views, recipe=recipe, spec=trained.heads, channels=workbench.backbone.module.channels, classes=len(classes),
+        seed=seed, fingerprint=trained.fingerprint,
+        on_progress=on_progress, should_stop=should_stop, checkpoint=checkpoint,
     )  # fmt: skip
+    return trained.with_weights(weights)
+
+
+def describe_trained(
+    examples: Sequence[Example], classes: Sequence[str], recipe: Recipe, seed: int, *, workbench: Workbench
+) -> Trained:
+    """All of a model but its weights, by a settled recipe."""
+    backbone = workbench.backbone
     return Trained(
-        weights=weights, classes=list(classes), heads=spec, long_side=recipe.long_side,
-        backbone=workbench.backbone.name, backbone_sha256=workbench.backbone.sha256,
-        recipe=recipe.to_json(), seed=seed, fingerprint=fingerprint,
+        weights={}, classes=list(classes), heads=head_spec(recipe), long_side=recipe.long_side,
+        backbone=backbone.name, backbone_sha256=backbone.sha256, recipe=recipe.to_json(), seed=seed,
+        fingerprint=fingerprint_run(examples, classes, recipe, seed=seed, backbone=backbone.sha256),
     )  # fmt: skip
 
 
@@ -128,17 +140,20 @@ class _FeatureLoader:
 
     def _compute(self) -> Features:
         pixels = render_view(self.example.pixels(), self.view)
-        features = self.workbench.session.extract(pixels, self.size)[BACKBONE_STRIDES.index(self.finest) :]
-        return [feature[0].astype(np.float16) for feature in features]
+        features = self.workbench.session.extract(pixels, self.size)
+        wanted = FEATURES[BACKBONE_STRIDES.index(self.finest) :]
+        return [features[name][0].astype(np.float16) for name in wanted]
 
 
 def predict_images(
     trained: Trained, images: Sequence[Image], workbench: Workbench, *, should_stop: ShouldStop | None = None
 ) -> list[Prediction]:
     """What the served pair of graphs answers for each image. Raises Stopped when told to stop."""
-    graph = build_head_graph(trained.heads, workbench.backbone.module.channels)
-    detector = PairedDetector(workbench.session, HeadSession(graph.SerializeToString()))
-    weights = widen_weights(trained.weights)
+    module = workbench.backbone.module
+    graph = build_head_graph(trained.heads, module)
+    before = workbench.trunk if trained.heads.tunes_backbone else workbench.session
+    detector = PairedDetector(before, HeadSession(graph.SerializeToString()))
+    weights = restore_weights(trained.weights, fold_tail(module) if trained.heads.tunes_backbone else {})
     found = []
     for image in images:
         if should_stop and should_stop():

@@ -3,24 +3,28 @@
 What is evaluated, hosted and bundled is these graphs; the PyTorch modules only train. Inputs and outputs:
 
 backbone  image uint8 (H, W, 3), size int64 (2,) = network height, width   -> c8, c16, c32
-heads     c8, c16, c32, image_size int64 (2,) = H, W, one input a weight   -> boxes (n, 4), scores (n,), classes (n,)
+trunk     the same                                                         -> trunk (1, 24, h/4, w/4)
+heads     c8, c16, c32 or trunk, image_size int64 (2,), one input a weight -> boxes (n, 4), scores (n,), classes (n,)
 merged    image uint8 (H, W, 3)                                            -> boxes, scores, classes
+
+Models that leave the backbone as it is share the first graph; those that tune it share its trunk, and bring the blocks
+after it among their weights.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import torch
 from onnx import TensorProto
 
+from training.vision.backbone_graph import fold_tail, fold_trunk, write_tail, write_trunk
 from training.vision.boxes import LARGEST_LOG_SIZE
 from training.vision.detector import MOST_CANDIDATES, MOST_DETECTIONS, Detector
 from training.vision.nodes import (
@@ -28,20 +32,20 @@ from training.vision.nodes import (
     write_conv,
     write_double,
     write_group_norm,
-    write_preprocessing,
     write_scalar,
     write_shape,
 )
 from training.vision.pyramid import BACKBONE_STRIDES, GROUPS, level_strides
 from training.vision.recipes import Recipe
-from training.vision.sessions import MULTIPLE
+from training.vision.sessions import FEATURES, MULTIPLE, TRUNK
+from training.vision.weights import Stored, restore_weights
 
-if TYPE_CHECKING:  # backbones builds its graph with this module
-    from training.vision.backbones import Backbone, ConvNorm, EfficientNetLite0
+if TYPE_CHECKING:  # backbones builds its graphs with this module
+    from training.vision.backbones import Backbone
+    from training.vision.efficientnet import EfficientNetLite0
 
 PREPROCESSING = "uint8-linear-antialias-2"  # part of every cache key: change it with _write_backbone
 FLOAT, INT, BYTE = TensorProto.FLOAT, TensorProto.INT64, TensorProto.UINT8
-Weights = Mapping[str, npt.NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,18 @@ class HeadSpec:
     anchor_scale: float
     score_threshold: float
     nms_iou: float
+    tunes_backbone: bool = False  # the blocks after the trunk are the model's own
 
     def file_name(self, backbone: str) -> str:
         """What its graph is called among the shared graphs."""
-        return f"{backbone}.heads-{sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]}.onnx"
+        facts = asdict(self)
+        if not self.tunes_backbone:
+            del facts["tunes_backbone"]  # models from before there was a choice keep their graph's name
+        return f"{backbone}.heads-{sha256(json.dumps(facts).encode()).hexdigest()[:16]}.onnx"
+
+    def feature_graph(self, backbone: str) -> str:
+        """What the shared graph before it is called."""
+        return f"{backbone}.trunk.onnx" if self.tunes_backbone else f"{backbone}.onnx"
 
     def inputs(self, channels: Sequence[int]) -> tuple[int, ...]:
         """Widths of the backbone's features that are taken, of `channels` at strides 8, 16 and 32."""
@@ -72,30 +84,43 @@ def head_spec(recipe: Recipe) -> HeadSpec:
     """The graph that serves a settled recipe's models."""
     return HeadSpec(
         recipe.finest_stride, recipe.pyramid_channels, recipe.tower_depth, recipe.anchor_scale,
-        recipe.score_threshold, recipe.nms_iou,
+        recipe.score_threshold, recipe.nms_iou, recipe.tunes_backbone,
     )  # fmt: skip
 
 
 def build_backbone_graph(backbone: Backbone) -> onnx.ModelProto:
-    writer = GraphWriter()
-    image = writer.take("image", BYTE, ["height", "width", 3])
-    size = writer.take("size", INT, [2])
-    for name, value in zip(_FEATURES, _write_backbone(writer, backbone.module, image, size), strict=True):
+    writer, image, size = _begin(backbone.module)
+    writer.fix(fold_tail(backbone.module))
+    features = write_tail(writer, backbone.module, write_trunk(writer, backbone.module, image, size))
+    for name, value in zip(FEATURES, features, strict=True):
         writer.give(value, name, FLOAT, [1, "c", "h", "w"])
-    return writer.build("backbone", {"backbone": backbone.name, "backbone_sha256": backbone.sha256})
+    return writer.build("backbone", _named(backbone))
 
 
-def build_head_graph(spec: HeadSpec, channels: Sequence[int]) -> onnx.ModelProto:
-    """`channels` are the backbone's; any number of classes fits the graph."""
+def build_trunk_graph(backbone: Backbone) -> onnx.ModelProto:
+    writer, image, size = _begin(backbone.module)
+    writer.give(write_trunk(writer, backbone.module, image, size), TRUNK, FLOAT, [1, "c", "h", "w"])
+    return writer.build("trunk", _named(backbone))
+
+
+def build_head_graph(spec: HeadSpec, module: EfficientNetLite0) -> onnx.ModelProto:
+    """`module` is the backbone's; any number of classes fits the graph."""
     writer = GraphWriter()
-    inputs = spec.inputs(channels)
-    features = [
-        writer.take(name, FLOAT, [1, width, f"{name}_h", f"{name}_w"])
-        for name, width in zip(_FEATURES[-len(inputs) :], inputs, strict=True)
-    ]
+    if spec.tunes_backbone:
+        trunk = writer.take(TRUNK, FLOAT, [1, "trunk_c", "trunk_h", "trunk_w"])
+        for name, weight in fold_tail(module).items():
+            writer.take(name, FLOAT, list(weight.shape))
+        features = write_tail(writer, module, trunk)[BACKBONE_STRIDES.index(spec.finest) :]
+    else:
+        inputs = spec.inputs(module.channels)
+        features = [
+            writer.take(name, FLOAT, [1, width, f"{name}_h", f"{name}_w"])
+            for name, width in zip(FEATURES[-len(inputs) :], inputs, strict=True)
+        ]
     image_size = writer.take("image_size", INT, [2])
     with torch.device("meta"):  # shapes only
-        shapes = {name: list(w.shape) for name, w in spec.build_detector(channels, classes=1).named_parameters()}
+        detector = spec.build_detector(module.channels, classes=1)
+    shapes = {name: list(weight.shape) for name, weight in detector.named_parameters()}
     for name in sorted(shapes):
         writer.take(name, FLOAT, _weight_shape(name, shapes[name]))
     _write_detections(writer, spec, features, image_size)
@@ -103,21 +128,32 @@ def build_head_graph(spec: HeadSpec, channels: Sequence[int]) -> onnx.ModelProto
 
 
 def merge_graphs(
-    backbone: Backbone, spec: HeadSpec, weights: Weights, *, long_side: int, classes: Sequence[str]
+    backbone: Backbone, spec: HeadSpec, weights: Stored, *, long_side: int, classes: Sequence[str]
 ) -> onnx.ModelProto:
-    """One self-contained graph; its metadata names the classes."""
-    writer = GraphWriter()
+    """One self-contained graph of a model's stored weights; its metadata names the classes."""
+    writer, module = GraphWriter(), backbone.module
     image = writer.take("image", BYTE, ["height", "width", 3])
-    for name in sorted(weights):
-        writer.weight(name, np.asarray(weights[name], np.float32))
+    tail = fold_tail(module)
+    writer.fix(fold_trunk(module) | tail | restore_weights(weights, tail))
     image_size = write_shape(writer, image, 0, 2)
-    features = _write_backbone(writer, backbone.module, image, _write_network_size(writer, image_size, long_side))
+    trunk = write_trunk(writer, module, image, _write_network_size(writer, image_size, long_side))
+    features = write_tail(writer, module, trunk)
     _write_detections(writer, spec, features[BACKBONE_STRIDES.index(spec.finest) :], image_size)
-    metadata = {"classes": json.dumps(list(classes)), "backbone_sha256": backbone.sha256, "long_side": str(long_side)}
-    return writer.build("detector", metadata)
+    return writer.build(
+        "detector", _named(backbone) | {"classes": json.dumps(list(classes)), "long_side": str(long_side)}
+    )
 
 
-_FEATURES = ("c8", "c16", "c32")
+def _begin(module: EfficientNetLite0) -> tuple[GraphWriter, str, str]:
+    """A graph of pictures, with the trunk's weights; its inputs are the picture and the network's size."""
+    writer = GraphWriter()
+    image, size = writer.take("image", BYTE, ["height", "width", 3]), writer.take("size", INT, [2])
+    writer.fix(fold_trunk(module))
+    return writer, image, size
+
+
+def _named(backbone: Backbone) -> dict[str, str]:
+    return {"backbone": backbone.name, "backbone_sha256": backbone.sha256}
 
 
 def _weight_shape(name: str, shape: Sequence[int]) -> list[str | int]:
@@ -132,32 +168,6 @@ def _write_network_size(writer: GraphWriter, image_size: str, long_side: int) ->
     raised = writer.add("Add", scaled, writer.add("Mul", longest, writer.constant([MULTIPLE])))
     steps = writer.add("Div", raised, writer.add("Mul", longest, writer.constant([2 * MULTIPLE])))
     return writer.add("Max", writer.add("Mul", steps, writer.constant([MULTIPLE])), writer.constant([MULTIPLE]))
-
-
-def _write_backbone(writer: GraphWriter, module: EfficientNetLite0, image: str, size: str) -> list[str]:
-    x = write_preprocessing(writer, image, size, module.mean, module.scale)
-    x = _write_conv_norm(writer, x, module.stem, "backbone.stem")
-    outputs = []
-    for index, block in enumerate(module.blocks):
-        entry = x
-        for number, layer in enumerate(block.layers):  # type: ignore[arg-type]  # a Sequential of ConvNorm
-            x = _write_conv_norm(writer, x, layer, f"backbone.{index}.{number}")
-        if block.residual:
-            x = writer.add("Add", entry, x)
-        outputs.append(x)
-    return [writer.add("Concat", *(outputs[index] for index in taps), axis=1) for taps in module.taps]
-
-
-def _write_conv_norm(writer: GraphWriter, x: str, layer: ConvNorm, name: str) -> str:
-    weight, bias = (tensor.detach().numpy() for tensor in layer.folded())
-    left, right, top, bottom = layer.padding()
-    x = write_conv(
-        writer, x, writer.weight(f"{name}.weight", weight), writer.weight(f"{name}.bias", bias),
-        pads=(top, left, bottom, right), stride=layer.conv.stride[0], groups=layer.conv.groups,
-    )  # fmt: skip
-    if not layer.act:
-        return x
-    return writer.add("Clip", x, writer.constant(0, np.float32), writer.constant(6, np.float32))
 
 
 def _write_detections(writer: GraphWriter, spec: HeadSpec, features: list[str], image_size: str) -> None:

@@ -1,6 +1,6 @@
 """The layers of a detector as ONNX nodes. One function a layer, in the order of the PyTorch modules they repeat."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,11 @@ class GraphWriter:
         if name not in self.initializers:
             self.initializers[name] = numpy_helper.from_array(np.array(array, order="C"), name)
         return name
+
+    def fix(self, weights: Mapping[str, npt.NDArray[np.floating]]) -> None:
+        """Weights that nodes will name."""
+        for name in sorted(weights):
+            self.weight(name, np.asarray(weights[name], np.float32))
 
     def take(self, name: str, kind: int, shape: Sequence[str | int]) -> str:
         self.inputs.append(helper.make_tensor_value_info(name, kind, shape))

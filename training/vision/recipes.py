@@ -9,7 +9,9 @@ class Recipe:
 
     name: str
     version: int
-    backbone: str = "efficientnet_lite0"  # frozen: one resident graph serves every model
+    backbone: str = "efficientnet_lite0"  # its first blocks are never trained: one resident graph serves every model
+    tunes_backbone: bool = False  # trains the blocks after the trunk too
+    backbone_rate: float = 0.0  # peak learning rate of those blocks
     long_side: int = 0  # the longer side of the resized image; 0 picks it from the boxes: smaller boxes, larger image
     finest_stride: int = 0  # of the pyramid, 8 or 16; 0 picks it from the boxes: level 8 costs most and sees small ones
     views: int = 8  # cached views an image, the plain one included; each costs one backbone pass and disk
@@ -24,6 +26,7 @@ class Recipe:
     batch_images: int = 8  # views a step, at most
     window: int = 256  # side, in pixels, of the part of a view whose finest level is learnt in a step; 0: all of it
     step_cells: int = 8_500  # cells a step, about: large images make smaller batches, not longer trainings
+    step_pixels: int = 0  # the same where the backbone is tuned, in pixels of resized images
     learning_rate: float = 3e-3  # peak of the one-cycle schedule
     weight_decay: float = 0.1  # decoupled; a few images overfit without it
     warmup_fraction: float = 0.15  # of the steps, before the peak
@@ -41,7 +44,12 @@ class Recipe:
 
 
 FAST = Recipe(name="fast", version=1)
-RECIPES = {recipe.name: recipe for recipe in (FAST,)}
+FULL = Recipe(
+    name="full", version=1, tunes_backbone=True, backbone_rate=1.5e-4, learning_rate=1.5e-3, weight_decay=0.05,
+    views=1, steps=1_000, coarse_bonus=False, batch_images=4, window=0, step_pixels=4 * 256 * 256,
+    warmup_fraction=0.1, ema_decay=0.995,
+)  # fmt: skip
+RECIPES = {recipe.name: recipe for recipe in (FAST, FULL)}
 
 
 class UnknownRecipe(ValueError):

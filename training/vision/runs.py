@@ -20,6 +20,7 @@ from training.vision.evaluate import Evaluation, score_predictions
 from training.vision.examples import Annotation, Example, Image, NothingToLearn, check_examples
 from training.vision.features import settle_recipe
 from training.vision.few_shot import Workbench, predict_images, prepare_views, train_fast
+from training.vision.fine_tuning import Picture, prepare_pictures, train_full
 from training.vision.folds import assign_folds
 from training.vision.parity import Parity, make_parity
 from training.vision.predictions import Prediction
@@ -30,6 +31,7 @@ from training.vision.train import ShouldStop, Stopped, TrainView
 OUT_OF_FOLD, TEST_SPLIT = "OUT_OF_FOLD", "TEST_SPLIT"
 FINAL = "final"
 Result = TypeVar("Result")
+_Views = list[TrainView] | list[Picture]  # of one image, as its recipe learns them
 LEAST_TEST_IMAGES, LEAST_TEST_BOXES = 30, 5  # with boxes; of every class. Fewer say little of a model
 
 
@@ -89,7 +91,8 @@ def run_recipe(
     board = ProgressBoard(
         on_progress, views=len(learnt) * recipe.views, trainings=[t.name for t in plan.trainings], steps=recipe.steps
     )
-    views = prepare_views(
+    prepare = prepare_pictures if recipe.tunes_backbone else prepare_views
+    views: Sequence[_Views] = prepare(
         [examples[index] for index in learnt], recipe, workbench,
         on_features=board.note_features, should_stop=should_stop,
     )  # fmt: skip
@@ -150,7 +153,7 @@ class _Run:
     recipe: Recipe
     seed: int
     workbench: Workbench
-    views: Mapping[int, list[TrainView]]
+    views: Mapping[int, _Views]
     checkpoints: Checkpoints | None
 
     def compute(
@@ -170,7 +173,8 @@ class _Run:
     def _train(
         self, training: Training, board: ProgressBoard, should_stop: ShouldStop, checkpoint: Checkpoint | None
     ) -> Trained:
-        return train_fast(
+        train: Callable[..., Trained] = train_full if self.recipe.tunes_backbone else train_fast
+        return train(
             [self.examples[index] for index in training.learnt], self.classes, self.recipe, self.seed,
             workbench=self.workbench, views=[v for index in training.learnt for v in self.views[index]],
             on_progress=lambda step, _, losses: board.note_step(training.name, step, losses),

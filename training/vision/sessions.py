@@ -9,14 +9,14 @@ import numpy.typing as npt
 import onnxruntime
 
 from training.vision.predictions import Prediction
+from training.vision.weights import Floats
 
 __all__ = [
     "FeatureSession", "HeadSession", "PairedDetector", "Prediction", "load_head_graph", "network_size", "open_session",
-    "widen_weights",
 ]  # fmt: skip
 MULTIPLE = 64  # sides of the network's input: every stride divides them, and few shapes recur
-_FEATURES = ("c8", "c16", "c32")
-Floats = npt.NDArray[np.float32]
+FEATURES = ("c8", "c16", "c32")  # the backbone graph's outputs, of strides 8, 16 and 32
+TRUNK = "trunk"  # the trunk graph's
 
 
 def network_size(height: int, width: int, long_side: int) -> tuple[int, int]:
@@ -39,15 +39,17 @@ def open_session(graph: bytes, threads: int = 1) -> onnxruntime.InferenceSession
 
 
 class FeatureSession:
-    """The shared backbone graph: (H, W, 3) uint8 -> features of strides 8, 16 and 32."""
+    """A shared graph, of the whole backbone or of its trunk: (H, W, 3) uint8 -> what heads take, by name."""
 
     def __init__(self, graph: bytes, threads: int = 1) -> None:
         self._session = open_session(graph, threads)
+        self._given = [node.name for node in self._session.get_outputs()]
         self.sha256 = self._session.get_modelmeta().custom_metadata_map["backbone_sha256"]
 
-    def extract(self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> list[Floats]:
-        """Each feature is (1, C, h, w)."""
-        return list(self._session.run(None, {"image": pixels, "size": np.array(size, np.int64)}))
+    def extract(self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> dict[str, Floats]:
+        """Each is (1, C, h, w)."""
+        found = self._session.run(None, {"image": pixels, "size": np.array(size, np.int64)})
+        return dict(zip(self._given, found, strict=True))
 
 
 class HeadSession:
@@ -57,10 +59,12 @@ class HeadSession:
         self._session = open_session(graph, threads)
         self._taken = {node.name for node in self._session.get_inputs()}
 
-    def detect(self, features: list[Floats], image_size: tuple[int, int], weights: Mapping[str, Floats]) -> Prediction:
-        """`features` are the backbone's three, of which the graph takes those that it was made for."""
+    def detect(
+        self, features: Mapping[str, Floats], image_size: tuple[int, int], weights: Mapping[str, Floats]
+    ) -> Prediction:
+        """`features` are what a FeatureSession extracts, of which the graph takes those that it was made for."""
         inputs: dict[str, npt.NDArray[np.generic]] = {
-            name: feature for name, feature in zip(_FEATURES, features, strict=True) if name in self._taken
+            name: feature for name, feature in features.items() if name in self._taken
         }
         inputs["image_size"] = np.array(image_size, np.int64)
         boxes, scores, classes = self._session.run(None, {**inputs, **weights})
@@ -88,8 +92,3 @@ def load_head_graph(folder: Path, name: str) -> bytes:
     if Path(name).name != name:
         raise FileNotFoundError(f"{name!r} is no head graph")
     return (folder / name).read_bytes()
-
-
-def widen_weights(weights: Mapping[str, npt.NDArray[np.float16]]) -> dict[str, Floats]:
-    """Stored fp16 weights as the head graph takes them."""
-    return {name: np.asarray(weight, np.float32) for name, weight in weights.items()}

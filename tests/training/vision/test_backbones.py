@@ -4,15 +4,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from training.vision.backbones import (
-    Backbone,
-    ConvNorm,
-    EfficientNetLite0,
-    WrongWeights,
-    convert_weights,
-    load_backbone,
-    packaged_weights,
-)
+from training.vision.backbones import Backbone, convert_weights, load_backbone, packaged_weights
+from training.vision.efficientnet import ConvNorm, EfficientNetLite0, WrongWeights
 
 
 def test_features_have_strides_8_16_32(backbone: Backbone) -> None:

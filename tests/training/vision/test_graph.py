@@ -53,14 +53,14 @@ def as_arrays(detector: Detector) -> dict[str, npt.NDArray[np.float32]]:
 
 @pytest.fixture(scope="module")
 def heads(backbone: Backbone, detector: Detector) -> HeadSession:
-    return HeadSession(build_head_graph(SPEC, backbone.module.channels).SerializeToString())
+    return HeadSession(build_head_graph(SPEC, backbone.module).SerializeToString())
 
 
 @pytest.mark.parametrize("size", [(64, 64), (128, 192)])
 def test_backbone_features_agree(backbone: Backbone, features: FeatureSession, size: tuple[int, int]) -> None:
     pixels = photograph(*size)  # of the network's own size: nothing is resized
     theirs = backbone.module(torch.from_numpy(pixels).permute(2, 0, 1)[None].float())
-    for ours, expected in zip(features.extract(pixels, size), theirs, strict=True):
+    for ours, expected in zip(features.extract(pixels, size).values(), theirs, strict=True):
         np.testing.assert_allclose(ours, expected.numpy(), atol=FEATURE_TOLERANCE)
 
 
@@ -94,7 +94,7 @@ def test_detections_agree(
     found = PairedDetector(features, heads).predict(pixels, as_arrays(detector), 192)
     extracted = features.extract(pixels, size)
     with torch.no_grad():
-        logits, deltas = detector([torch.from_numpy(feature) for feature in extracted])
+        logits, deltas = detector([torch.from_numpy(feature) for feature in extracted.values()])
     expected = select_detections(
         logits[0], deltas[0], size=size, image_size=shape, anchor_scale=4.0, score_threshold=0.05, nms_iou=0.5
     )

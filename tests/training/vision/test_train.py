@@ -8,6 +8,7 @@ import torch
 
 from training.vision.checkpoints import Checkpoint, CheckpointMismatch, FolderCheckpoints
 from training.vision.graph import head_spec
+from training.vision.learner import OutOfMemory, schedule_rate
 from training.vision.losses import NonFiniteLoss
 from training.vision.recipes import FAST, Recipe, UnknownRecipe, find_recipe
 from training.vision.train import (
@@ -16,7 +17,6 @@ from training.vision.train import (
     choose_batch,
     learn_batch,
     match_anchors,
-    schedule_rate,
     train_detector,
 )
 
@@ -219,7 +219,54 @@ def test_the_rate_rises_then_falls() -> None:
 def test_recipes_are_found_by_name_and_say_what_they_lack() -> None:
     assert find_recipe("fast") == FAST
     assert find_recipe("fast", steps=7).steps == 7
-    with pytest.raises(UnknownRecipe, match="there are fast"):
+    with pytest.raises(UnknownRecipe, match="there are fast, full"):
         find_recipe("slow")
     with pytest.raises(UnknownRecipe, match="warmth"):
         find_recipe("fast", warmth=7)
+
+
+class Cramped:
+    """Stands for `learn_batch`; memory is enough for `room` views at a time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, room: int) -> None:
+        self.sizes: list[int] = []
+        self._room = room
+        monkeypatch.setattr("training.vision.train.learn_batch", self)
+
+    def __call__(self, detector: Any, batch: list[TrainView], *given: Any, **named: Any) -> dict[str, torch.Tensor]:
+        self.sizes.append(len(batch))
+        if len(batch) > self._room:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")
+        return learn_batch(detector, batch, *given, **named)
+
+
+def test_where_memory_ends_the_batch_is_halved_for_good(
+    tiny: Recipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cramped = Cramped(monkeypatch, room=1)
+    whole = train(replace(tiny, batch_images=3))
+    assert cramped.sizes == [3, 1, 1, 1, 1, 1, 1]
+
+    # What goes on from a checkpoint goes on with the smaller batch, wherever that is.
+    checkpoint, seen = Checkpoint(FolderCheckpoints(tmp_path), "run"), []
+    with pytest.raises(Stopped):
+        train(replace(tiny, batch_images=3), checkpoint=checkpoint, on_progress=lambda *report: seen.append(report),
+              should_stop=lambda: len(seen) == 3)  # fmt: skip
+    roomy = Cramped(monkeypatch, room=8)
+    assert_same(train(replace(tiny, batch_images=3), checkpoint=checkpoint), whole)
+    assert roomy.sizes == [1, 1, 1]
+
+
+def test_an_image_that_does_not_fit_at_all_is_said_so(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    Cramped(monkeypatch, room=0)
+    with pytest.raises(OutOfMemory, match="one image"):
+        train(tiny)
+
+
+def test_other_errors_are_not_taken_for_lack_of_memory(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr("training.vision.train.learn_batch", fail)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        train(tiny)
