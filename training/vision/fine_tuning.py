@@ -173,5 +173,6 @@ def _prepare_picture(number: int, example: Example, recipe: Recipe, folder: Path
 
 def resize(pixels: Pixels, size: tuple[int, int]) -> Tensor:
     """(H, W, 3) uint8 -> (3, h, w) uint8, filtered before it shrinks, as the graphs do it."""
-    planes = torch.tensor(pixels).permute(2, 0, 1)[None]  # a copy: files are mapped, and not to be written to
+    # A copy: files are mapped, and a mirrored line of one pixel counts as contiguous though it runs backwards.
+    planes = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
     return functional.interpolate(planes, size, mode="bilinear", antialias=True)[0]

@@ -46,6 +46,15 @@ def tiny() -> Recipe:
     )  # fmt: skip
 
 
+@pytest.fixture
+def slight() -> Recipe:
+    """Seconds of training of recipe `full`."""
+    return find_recipe(
+        "full", long_side=128, finest_stride=8, pyramid_channels=16, tower_depth=1, steps=4, batch_images=2,
+        checkpoint_steps=2, folds=2,
+    )  # fmt: skip
+
+
 def draw_image(seed: int, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
     """Grey noise of 100 × 120 pixels with one coloured rectangle."""
     rng = np.random.default_rng(seed)

@@ -15,21 +15,12 @@ from training.vision.examples import Annotation, Example, check_examples
 from training.vision.few_shot import Workbench, predict_images
 from training.vision.fine_tuning import Picture, TunedDetector, prepare_pictures, resize, train_full
 from training.vision.graph import head_spec, merge_graphs
-from training.vision.recipes import Recipe, find_recipe
+from training.vision.recipes import Recipe
 from training.vision.sessions import open_session
 from training.vision.train import Stopped, build_detector
 from training.vision.weights import store_difference, store_heads
 
 Pair = tuple[list[npt.NDArray[np.uint8]], list[Annotation]]
-
-
-@pytest.fixture
-def slight() -> Recipe:
-    """Seconds of training of recipe `full`."""
-    return find_recipe(
-        "full", long_side=128, finest_stride=8, pyramid_channels=16, tower_depth=1, steps=4, batch_images=2,
-        checkpoint_steps=2, folds=2,
-    )  # fmt: skip
 
 
 @pytest.fixture
