@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.domain.judging import LEAST_SCORE, USUAL_SCORE, Judged, best_score, judge, verdicts
+from training.domain.judging import LEAST_SCORE, USUAL_SCORE, Judged, best_score, confusion, judge, verdicts
 from training.vision.metrics import Truth, match_detections
 from training.vision.predictions import Prediction
 
@@ -38,6 +38,18 @@ def test_each_box_gets_the_one_verdict_that_it_deserves() -> None:
     assert places(said.missed) == [50]
     assert places(said.false_alarms) == [2, 300, 50]
     assert said.errors == 5
+
+
+def test_confusion_counts_each_box_once_and_each_alarm_in_the_last_row() -> None:
+    one = image(
+        [[0, 0, 0, 10, 10], [0, 50, 0, 10, 10], [1, 100, 0, 10, 10]],
+        [[0, 0.9, 1, 0, 10, 10], [0, 0.7, 101, 0, 10, 10], [1, 0.6, 300, 0, 10, 10], [1, 0.2, 50, 0, 10, 10]],
+    )
+    # Dent and scratch: one dent found, one missed, the scratch taken for a dent, a scratch seen in nothing.
+    assert confusion([one], score=0.3, classes=2) == [[1, 0, 1], [1, 0, 0], [0, 1, 0]]
+    # From 0.1 on the missed dent is taken for a scratch.
+    assert confusion([one, one], score=0.1, classes=2) == [[2, 2, 0], [2, 0, 0], [0, 2, 0]]
+    assert confusion([], score=0.3, classes=1) == [[0, 0], [0, 0]]
 
 
 def test_only_predictions_from_the_score_on_count() -> None:

@@ -222,6 +222,11 @@ class OperatingSerializer(serializers.Serializer[Any]):
     model = serializers.UUIDField(source="model.id")
     cheapest = PointSerializer()
     points = PointSerializer(many=True)
+    confusion = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField()),
+        help_text="At the cheapest score, boxes of the row's class that were taken for one of the column's, in the"
+        " model's order of classes; the last column counts those not found, the last row what was found in nothing.",
+    )
 
 
 class ComparisonSerializer(serializers.Serializer[Any]):

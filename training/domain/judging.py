@@ -107,6 +107,23 @@ def verdicts(judged: Judged, *, score: float) -> Verdicts:
     )
 
 
+def confusion(images: Sequence[Judged], *, score: float, classes: int) -> list[list[int]]:
+    """How often a defect of the row's class was taken for one of the column's, at this score and IoU 0.5.
+
+    The last column counts defects that were not found, the last row what was found where there is none.
+    """
+    counts = [[0] * (classes + 1) for _ in range(classes + 1)]
+    for image in images:
+        seen = verdicts(image, score=score)
+        for found, box in (*seen.found, *seen.wrong):
+            counts[box.label][found.label] += 1
+        for box in seen.missed:
+            counts[box.label][classes] += 1
+        for alarm in seen.false_alarms:
+            counts[classes][alarm.label] += 1
+    return counts
+
+
 def best_score(images: Sequence[Judged]) -> float:
     """The score from which on errors are fewest for what is found (highest F1 over all boxes); the lowest of equals."""
     boxes = sum(len(image.truth) for image in images)

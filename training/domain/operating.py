@@ -58,11 +58,15 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Operating:
-    """A model's points, the lowest score first, and the one of them that costs least."""
+    """A model's points, the lowest score first, the one of them that costs least, and what is taken for what there.
+
+    `confusion` is as `judging.confusion` counts it: a row and a column a class, and one more of each.
+    """
 
     model: Model
     points: list[Point]
     cheapest: Point
+    confusion: list[list[int]]
 
 
 def operating_points(*, model_id: uuid.UUID, prices: Prices, by: Principal) -> Operating:
@@ -73,8 +77,12 @@ def operating_points(*, model_id: uuid.UUID, prices: Prices, by: Principal) -> O
     with tenant_scope(by.tenant_id):
         model = model_named(model_id)
         evaluation = require_evaluation(model)
-    found = points(list(read_evaluated(evaluation, by=by).images.values()))
-    return Operating(model, found, cheapest(found, prices))
+    from training.domain.judging import confusion  # noqa: PLC0415 - numpy, which the web process does without
+
+    images = list(read_evaluated(evaluation, by=by).images.values())
+    found = points(images)
+    best = cheapest(found, prices)
+    return Operating(model, found, best, confusion(images, score=best.score, classes=len(model.classes)))
 
 
 def points(images: Sequence["Judged"]) -> list[Point]:

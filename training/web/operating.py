@@ -36,8 +36,19 @@ class ModelOperatingPage(TenantPage):
                 "cost": best.cost(prices),
                 "escape_bound": _percent(best.escape_bound),
                 "reject_bound": _percent(best.reject_bound),
+                "confusion": _confusion(found),
                 "lines": [(point, point.cost(prices), point is best) for point in found.points],
             }
+
+
+def _confusion(found: operating.Operating) -> dict[str, Any]:
+    """Names over the columns, and each row's name with its cells: (count, whether it is as it should be)."""
+    names = [label["name"] for label in found.model.classes]
+    rows = [
+        (name, [(count, row == column) for column, count in enumerate(counts)])
+        for row, (name, counts) in enumerate(zip([*names, None], found.confusion, strict=True))
+    ]
+    return {"names": names, "rows": rows}
 
 
 def _percent(share: float) -> str:

@@ -184,6 +184,9 @@ def test_a_model_tells_what_it_would_do_on_the_line(works: Works, model: str) ->
     assert "defective parts pass: up to" in words
     assert "% may escape (95 % confidence)" in words
     assert "No good part is among the images it was judged on" in words
+    assert "What is taken for what" in words
+    assert "Not found" in words
+    assert "Nothing there" in words
     dear = open_page(works.person, f"models/{model}/operating?miss=7.50&false_reject=2").content.decode()
     assert 'name="miss"' in dear
     assert 'value="7.50"' in dear
@@ -198,5 +201,11 @@ def test_the_api_tells_the_same_points(works: Works, model: str) -> None:
     assert len(found["points"]) == 19
     assert found["cheapest"] in found["points"]
     assert found["cheapest"]["defective"] == 4
+    table = found["confusion"]
+    assert [len(row) for row in table] == [len(table)] * len(table)
+    judged = works.person.api.get(f"/api/v1/models/{model}").json()["evaluation"]["metrics"]["classes"]
+    # Each box is found, taken for another, or missed.
+    assert [sum(row) for row in table[:-1]] == [label["boxes"] for label in judged]
+    assert table[-1][-1] == 0
     refused = works.person.api.get(f"/api/v1/models/{model}/operating?miss=inf")
     assert (refused.status_code, refused.json()["code"]) == (400, "validation_failed")
