@@ -34,7 +34,7 @@ _WORDS = {
         title="Full",
         does="Trains most of the network on your images too, not only what stands on top: it finds more, above all"
         " where your pictures look like nothing else. Each image is judged by a sibling here as well.",
-        takes="A quarter to half an hour on two processor cores; the model is six times larger than a fast one's.",
+        takes="A quarter to half an hour on two processor cores; the model is some ten times larger than a fast one's.",
     ),
 }
 
