@@ -39,18 +39,18 @@ document.addEventListener("change", (event) => {
   if ("submitOnChange" in field.dataset) field.form?.requestSubmit();
 });
 // A page that stays open outlives the addresses of its pictures; the stable address makes new ones.
-document.addEventListener(
-  "error",
-  (event) => {
-    const picture = event.target;
-    if (picture instanceof HTMLImageElement && picture.dataset.stable) {
-      const stable = picture.dataset.stable;
-      delete picture.dataset.stable;
-      picture.src = stable;
-    }
-  },
-  true,
-);
+const renew = (picture: EventTarget | null) => {
+  if (picture instanceof HTMLImageElement && picture.dataset.stable) {
+    const stable = picture.dataset.stable;
+    delete picture.dataset.stable;
+    picture.src = stable;
+  }
+};
+document.addEventListener("error", (event) => renew(event.target), true);
+// Some may have failed before this script ran.
+document.querySelectorAll<HTMLImageElement>("img[data-stable]").forEach((picture) => {
+  if (picture.complete && picture.currentSrc && picture.naturalWidth === 0) renew(picture);
+});
 // A form that was refused stands in its dialog again.
 document.querySelector<HTMLDialogElement>("dialog[data-reopen]")?.showModal();
 htmx.config.includeIndicatorStyles = false;
