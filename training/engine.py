@@ -146,6 +146,7 @@ def _train(run: EngineRun) -> None:
         "backbone_sha256": outcome.trained.backbone_sha256,
         "fingerprint": outcome.trained.fingerprint,
         "recipe": dict(outcome.trained.recipe),
+        "why": outcome.why,
         "curve": _thin(outcome.curve),
         "lineage": _describe_machine(workbench.threads),
         "seconds": {"total": round(time.monotonic() - started, 1)},

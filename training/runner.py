@@ -192,6 +192,7 @@ def _lineage(run: Run, recipe: dict[str, object], value: Mapping[str, Any]) -> d
         "snapshot": str(run.snapshot_id),
         "manifest_sha256": run.snapshot.manifest_sha256,
         "recipe": recipe,
+        "recipe_chosen": value["why"],
         "seed": run.seed,
         "fingerprint": value["fingerprint"],
         "backbone_sha256": value["backbone_sha256"],

@@ -109,6 +109,13 @@ def _part(name: str, step: int, state: str) -> Part:
     return Part(name, step, json.dumps({"step": step, "state": state}).encode())
 
 
+def _recipe(asked: dict[str, object]) -> dict[str, object]:
+    """The one computed, and why where that was left open."""
+    if asked["name"] == "auto":
+        return {"recipe": asked | {"name": "fast"}, "why": "Fast: nothing is learnt here."}
+    return {"recipe": asked, "why": ""}
+
+
 def _outcome(computation: Computation, *, weights: str) -> Outcome:
     images, classes = computation.parameters["images"], computation.parameters["classes"]
     value = {
@@ -121,6 +128,7 @@ def _outcome(computation: Computation, *, weights: str) -> Outcome:
         "backbone": "efficientnet_lite0",
         "backbone_sha256": hashlib.sha256(b"backbone").hexdigest(),
         "fingerprint": hashlib.sha256(weights.encode()).hexdigest(),
+        **_recipe(computation.parameters["recipe"]),
         "lineage": {"torch": "none"},
         "seconds": {"training": 0.1},
     }

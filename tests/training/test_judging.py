@@ -5,7 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.domain.judging import LEAST_SCORE, USUAL_SCORE, Judged, best_score, confusion, judge, verdicts
+from training.domain.judging import (
+    LEAST_SCORE,
+    SCORES,
+    USUAL_SCORE,
+    Judged,
+    best_score,
+    confusion,
+    judge,
+    precision_recall,
+    verdicts,
+)
 from training.vision.metrics import Truth, match_detections
 from training.vision.predictions import Prediction
 
@@ -50,6 +60,20 @@ def test_confusion_counts_each_box_once_and_each_alarm_in_the_last_row() -> None
     # From 0.1 on the missed dent is taken for a scratch.
     assert confusion([one, one], score=0.1, classes=2) == [[2, 2, 0], [2, 0, 0], [0, 2, 0]]
     assert confusion([], score=0.3, classes=1) == [[0, 0], [0, 0]]
+
+
+def test_precision_and_recall_at_each_score() -> None:
+    dents = image(
+        [[0, 0, 0, 10, 10], [0, 50, 0, 10, 10]],
+        [[0, 0.9, 0, 0, 10, 10], [0, 0.6, 200, 0, 10, 10], [0, 0.3, 50, 0, 10, 10], [1, 0.4, 90, 0, 10, 10]],
+    )
+    dent, scratch, never = precision_recall([dents], classes=3)
+    at = dict(zip(SCORES, dent, strict=True))
+    # One of two found and nothing else; with a false alarm; both found of three; nothing from 0.95 on.
+    assert (at[0.65], at[0.5], at[0.3], at[0.95]) == ((0.5, 1.0), (0.5, 0.5), (1.0, 2 / 3), (0.0, None))
+    # No scratch is there to be found, and one is seen where none is.
+    assert scratch[0] == (None, 0.0)
+    assert set(never) == {(None, None)}
 
 
 def test_only_predictions_from_the_score_on_count() -> None:

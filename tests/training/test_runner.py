@@ -30,6 +30,16 @@ def test_run_publishes_its_model_and_evaluation(works: Works, snapshot: str) -> 
     assert len(works.shown(f"runs/{run}")["curve"]) == 24
 
 
+def test_a_run_that_leaves_the_recipe_open_says_which_it_took_and_why(works: Works, snapshot: str) -> None:
+    run = works.start(recipe="auto")
+    assert works.hand.work() == ["SUCCEEDED"]
+    model = works.model(run)
+    assert (works.run(run).recipe, model.recipe) == ("auto", "fast")
+    assert model.lineage["recipe_chosen"] == "Fast: nothing is learnt here."
+    shown = works.person.web.get(works.person.page(f"models/{model.id}")).content.decode()
+    assert "Fast: nothing is learnt here." in shown
+
+
 def test_computer_is_given_pixels_boxes_and_settings(works: Works, snapshot: str) -> None:
     works.start(seed=7)
     seen = {}

@@ -218,6 +218,13 @@ class PointSerializer(serializers.Serializer[Any]):
     reject_bound = serializers.FloatField()
 
 
+class MeasuredSerializer(serializers.Serializer[Any]):
+    """Null where there is nothing to take a share of."""
+
+    recall = serializers.FloatField(allow_null=True, help_text="Share of the class's boxes that are found.")
+    precision = serializers.FloatField(allow_null=True, help_text="Share of what is found that is right.")
+
+
 class OperatingSerializer(serializers.Serializer[Any]):
     model = serializers.UUIDField(source="model.id")
     cheapest = PointSerializer()
@@ -226,6 +233,10 @@ class OperatingSerializer(serializers.Serializer[Any]):
         child=serializers.ListField(child=serializers.IntegerField()),
         help_text="At the cheapest score, boxes of the row's class that were taken for one of the column's, in the"
         " model's order of classes; the last column counts those not found, the last row what was found in nothing.",
+    )
+    curves = serializers.ListField(
+        child=MeasuredSerializer(many=True),
+        help_text="For each class of the model, what holds at the score of each of `points`, at IoU 0.5.",
     )
 
 

@@ -124,6 +124,39 @@ def confusion(images: Sequence[Judged], *, score: float, classes: int) -> list[l
     return counts
 
 
+class Measured(NamedTuple):
+    """Of one class, from one score on: the share of its defects that are found, and of what is found that is right.
+
+    None where there is nothing to take a share of.
+    """
+
+    recall: float | None
+    precision: float | None
+
+
+def precision_recall(images: Sequence[Judged], *, classes: int) -> list[list[Measured]]:
+    """For each class what holds at each of SCORES, at IoU 0.5."""
+    boxes = [0] * classes
+    scores: list[list[float]] = [[] for _ in range(classes)]
+    hits: list[list[float]] = [[] for _ in range(classes)]
+    for image in images:
+        for box in image.truth:
+            boxes[box.label] += 1
+        for found in image.found:
+            scores[found.label].append(found.score)
+            if found.pair >= 0:
+                hits[found.label].append(found.score)
+    return [
+        [_measure(hits[label], scores[label], boxes[label], least=least) for least in SCORES]
+        for label in range(classes)
+    ]
+
+
+def _measure(hits: Sequence[float], scores: Sequence[float], boxes: int, *, least: float) -> Measured:
+    right, kept = (sum(score >= least for score in of) for of in (hits, scores))
+    return Measured(right / boxes if boxes else None, right / kept if kept else None)
+
+
 def best_score(images: Sequence[Judged]) -> float:
     """The score from which on errors are fewest for what is found (highest F1 over all boxes); the lowest of equals."""
     boxes = sum(len(image.truth) for image in images)

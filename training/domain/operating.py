@@ -18,7 +18,7 @@ from training.domain.queries import model_named
 from training.models import Model
 
 if TYPE_CHECKING:
-    from training.domain.judging import Judged
+    from training.domain.judging import Judged, Measured
 
 CONFIDENCE: Final = 0.95
 _HALVINGS: Final = 60
@@ -60,13 +60,15 @@ class Point:
 class Operating:
     """A model's points, the lowest score first, the one of them that costs least, and what is taken for what there.
 
-    `confusion` is as `judging.confusion` counts it: a row and a column a class, and one more of each.
+    `confusion` is as `judging.confusion` counts it: a row and a column a class, and one more of each. `curves` has for
+    each class what `judging.precision_recall` measures at the points' scores.
     """
 
     model: Model
     points: list[Point]
     cheapest: Point
     confusion: list[list[int]]
+    curves: "list[list[Measured]]"
 
 
 def operating_points(*, model_id: uuid.UUID, prices: Prices, by: Principal) -> Operating:
@@ -77,12 +79,13 @@ def operating_points(*, model_id: uuid.UUID, prices: Prices, by: Principal) -> O
     with tenant_scope(by.tenant_id):
         model = model_named(model_id)
         evaluation = require_evaluation(model)
-    from training.domain.judging import confusion  # noqa: PLC0415 - numpy, which the web process does without
+    from training.domain import judging  # noqa: PLC0415 - numpy, which the web process does without
 
     images = list(read_evaluated(evaluation, by=by).images.values())
     found = points(images)
-    best = cheapest(found, prices)
-    return Operating(model, found, best, confusion(images, score=best.score, classes=len(model.classes)))
+    best, classes = cheapest(found, prices), len(model.classes)
+    confusion = judging.confusion(images, score=best.score, classes=classes)
+    return Operating(model, found, best, confusion, judging.precision_recall(images, classes=classes))
 
 
 def points(images: Sequence["Judged"]) -> list[Point]:

@@ -36,6 +36,13 @@ _WORDS = {
         " where your pictures look like nothing else. Each image is judged by a sibling here as well.",
         takes="A quarter to half an hour on two processor cores; the model is some ten times larger than a fast one's.",
     ),
+    "auto": Choice(
+        name="auto",
+        title="Auto",
+        does="Takes Fast or Full, by how many images show a defect, how small the defects are, and what computes; the"
+        " model says which, and why.",
+        takes="As long as the one it takes.",
+    ),
 }
 
 

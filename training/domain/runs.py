@@ -156,7 +156,7 @@ def finish_run(
         number=last + 1,
         run=run,
         snapshot_id=run.snapshot_id,
-        recipe=run.recipe,
+        recipe=value["recipe"]["name"],  # what `auto` chose
         classes=[{"id": str(label.id), "name": label.name} for label in manifest.classes],
         backbone=value["backbone"],
         backbone_sha256=value["backbone_sha256"],

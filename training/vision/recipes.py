@@ -49,7 +49,8 @@ FULL = Recipe(
     views=1, steps=1_000, coarse_bonus=False, batch_images=4, window=0, step_pixels=4 * 256 * 256,
     warmup_fraction=0.1, ema_decay=0.995,
 )  # fmt: skip
-RECIPES = {recipe.name: recipe for recipe in (FAST, FULL)}
+AUTO = Recipe(name="auto", version=1)  # stands for one of the others: see choosing.py
+RECIPES = {recipe.name: recipe for recipe in (FAST, FULL, AUTO)}
 
 
 class UnknownRecipe(ValueError):

@@ -16,6 +16,7 @@ import torch
 
 from training.vision.artifacts import Trained
 from training.vision.checkpoints import Checkpoint, CheckpointMismatch, Checkpoints
+from training.vision.choosing import choose_recipe
 from training.vision.evaluate import Evaluation, score_predictions
 from training.vision.examples import Annotation, Example, Image, NothingToLearn, check_examples
 from training.vision.features import settle_recipe
@@ -63,6 +64,7 @@ class RunOutcome:
     parity: Parity
     examples: list[Example]
     curve: list[tuple[int, Mapping[str, float]]]
+    why: str  # this recipe, where that was left to the run
 
 
 def run_recipe(
@@ -85,8 +87,9 @@ def run_recipe(
     """
     torch.set_num_threads(1)
     examples = check_examples(images, annotations, len(classes))
-    plan = plan_run(examples, splits, recipe, seed, len(classes))
-    recipe = settle_recipe(recipe, examples)
+    chosen = choose_recipe(recipe, examples, has_gpu=False)  # trainings are computed on the CPU so far
+    plan = plan_run(examples, splits, chosen.recipe, seed, len(classes))
+    recipe = settle_recipe(chosen.recipe, examples)
     learnt = sorted(set(chain.from_iterable(training.learnt for training in plan.trainings)))
     board = ProgressBoard(
         on_progress, views=len(learnt) * recipe.views, trainings=[t.name for t in plan.trainings], steps=recipe.steps
@@ -105,7 +108,7 @@ def run_recipe(
     parity = make_parity(trained, [example for example in examples if len(example.boxes)], workbench)
     board.note_done()
     fold_of = {index: fold for fold, t in enumerate(plan.trainings) for index in t.judged}
-    return RunOutcome(trained, evaluation, plan.method, plan.folds, fold_of, parity, examples, board.curve)
+    return RunOutcome(trained, evaluation, plan.method, plan.folds, fold_of, parity, examples, board.curve, chosen.why)
 
 
 def plan_run(examples: Sequence[Example], splits: Sequence[str], recipe: Recipe, seed: int, classes: int) -> Plan:

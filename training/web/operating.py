@@ -1,10 +1,12 @@
 """What a model would do on the line: which parts pass, which are rejected, and at which score that costs least."""
 
 import uuid
+from itertools import cycle
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
 
+from projects.domain.classes import COLORS
 from tenants.permissions import Permission
 from tenants.web.forms import form_values
 from tenants.web.pages import TenantPage
@@ -37,6 +39,7 @@ class ModelOperatingPage(TenantPage):
                 "escape_bound": _percent(best.escape_bound),
                 "reject_bound": _percent(best.reject_bound),
                 "confusion": _confusion(found),
+                "curves": _curves(found),
                 "lines": [(point, point.cost(prices), point is best) for point in found.points],
             }
 
@@ -49,6 +52,20 @@ def _confusion(found: operating.Operating) -> dict[str, Any]:
         for row, (name, counts) in enumerate(zip([*names, None], found.confusion, strict=True))
     ]
     return {"names": names, "rows": rows}
+
+
+def _curves(found: operating.Operating) -> list[dict[str, Any]]:
+    """Each class's name and colour, its line in a square of 100 (recall to the right, precision up), and its rows."""
+    curves = []
+    for label, color, measured in zip(found.model.classes, cycle(COLORS), found.curves, strict=False):
+        rows = [
+            (point.score, one.recall, one.precision)
+            for point, one in zip(found.points, measured, strict=True)
+            if one.recall is not None and one.precision is not None
+        ]
+        line = " ".join(f"{100 * recall:.1f},{100 - 100 * precision:.1f}" for _, recall, precision in rows)
+        curves.append({"name": label["name"], "color": color, "line": line, "rows": rows})
+    return curves
 
 
 def _percent(share: float) -> str:

@@ -187,6 +187,9 @@ def test_a_model_tells_what_it_would_do_on_the_line(works: Works, model: str) ->
     assert "What is taken for what" in words
     assert "Not found" in words
     assert "Nothing there" in words
+    assert "Precision and recall of each class" in words
+    shown = open_page(works.person, f"models/{model}/operating").content.decode()
+    assert shown.count("<polyline") == len(works.person.api.get(f"/api/v1/models/{model}").json()["classes"])
     dear = open_page(works.person, f"models/{model}/operating?miss=7.50&false_reject=2").content.decode()
     assert 'name="miss"' in dear
     assert 'value="7.50"' in dear
@@ -207,5 +210,9 @@ def test_the_api_tells_the_same_points(works: Works, model: str) -> None:
     # Each box is found, taken for another, or missed.
     assert [sum(row) for row in table[:-1]] == [label["boxes"] for label in judged]
     assert table[-1][-1] == 0
+    assert [len(curve) for curve in found["curves"]] == [19] * len(judged)
+    # What is found at a score is not found any more at a higher one.
+    recalls = [[one["recall"] for one in curve] for curve in found["curves"]]
+    assert all(recall == sorted(recall, reverse=True) for recall in recalls)
     refused = works.person.api.get(f"/api/v1/models/{model}/operating?miss=inf")
     assert (refused.status_code, refused.json()["code"]) == (400, "validation_failed")
