@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load, load_file, save
+import onnxruntime
+from safetensors.numpy import load, save
 
 from training.vision.sessions import (
     FEATURES,
@@ -27,11 +28,13 @@ from training.vision.sessions import (
     PairedDetector,
     Prediction,
     load_head_graph,
+    open_session,
 )
 from training.vision.weights import Floats, restore_weights
 
 BACKBONE = "efficientnet_lite0"
 LONG_SIDE = 128
+RANK = 2  # of what their blocks moved
 # torch makes the graphs, so another process does: this one is to stay without it.
 _MAKE = """
 import sys
@@ -73,29 +76,46 @@ class Artifacts:
 
 def head_graph(folder: Path) -> str:
     """The name of one of the graphs that were made, of models that leave the backbone as it is."""
-    return next(name for name in head_graphs(folder) if TRUNK not in _inputs(folder, name))
+    return next(name for name in head_graphs(folder) if not _tuned_from(folder, name))
 
 
 @functools.cache
 def head_graphs(folder: Path) -> list[str]:
-    """The names of all, those of models that tune the backbone among them."""
-    return sorted(path.name for path in folder.glob(f"{BACKBONE}.heads-*.onnx"))
+    """The names of all that find boxes, those of models that tune the backbone among them."""
+    names = sorted(path.name for path in folder.glob(f"{BACKBONE}.heads-*.onnx"))
+    return [name for name in names if "boxes" in {given.name for given in _session(folder, name).get_outputs()}]
 
 
 @functools.cache
+def _session(folder: Path, name: str) -> onnxruntime.InferenceSession:
+    return open_session(load_head_graph(folder, name))
+
+
 def _inputs(folder: Path, name: str) -> dict[str, list[int | str]]:
     """Shapes by name."""
-    return {given.name: given.shape for given in HeadSession(load_head_graph(folder, name))._session.get_inputs()}
+    return {given.name: given.shape for given in _session(folder, name).get_inputs()}
+
+
+def _tuned_from(folder: Path, name: str) -> int:
+    """The first block that its models tune, or 0."""
+    spec = json.loads(_session(folder, name).get_modelmeta().custom_metadata_map["spec"])
+    return int(spec.get("tuned_from", 0))
 
 
 def tuned_head_graph(folder: Path) -> str:
     """The name of one of the graphs of models that tune the backbone."""
-    return next(name for name in head_graphs(folder) if TRUNK in _inputs(folder, name))
+    return next(name for name in head_graphs(folder) if _tuned_from(folder, name))
 
 
-def restored(folder: Path, artifacts: Artifacts) -> dict[str, Floats]:
+def feature_graph(folder: Path, name: str) -> str:
+    """The name of the graph that stands before a head graph."""
+    tuned_from = _tuned_from(folder, name)
+    return f"{BACKBONE}.until-{tuned_from}.onnx" if tuned_from else f"{BACKBONE}.onnx"
+
+
+def restored(artifacts: Artifacts) -> dict[str, Floats]:
     """A model's weights as its head graph takes them."""
-    return restore_weights(load(artifacts.weights), load_file(folder / f"{BACKBONE}.tail.safetensors"))
+    return restore_weights(load(artifacts.weights))
 
 
 def make_artifacts(folder: Path, *, classes: int = 2, seed: int = 0, eager: float = 2, name: str = "") -> Artifacts:
@@ -109,19 +129,17 @@ def make_artifacts(folder: Path, *, classes: int = 2, seed: int = 0, eager: floa
     for given, sides in _inputs(folder, name).items():
         if given in (*FEATURES, TRUNK, "image_size"):
             continue
-        shape = [classes if side == "classes" else int(side) for side in sides]
+        shape = [classes if side == "classes" else RANK if isinstance(side, str) else side for side in sides]
         spread = 0.001 if given.startswith("backbone.") else 0.05
         weights[given] = draw.normal(0, spread, shape).astype(np.float16)
     bias = np.full(classes, -6, np.float16)
     bias[seed % classes] = eager
     weights["class_head.output.bias"] = bias
     data = save(weights)
-    tunes = TRUNK in _inputs(folder, name)
-    feature_graph = f"{BACKBONE}.trunk.onnx" if tunes else f"{BACKBONE}.onnx"
     described = {
         "format": 1,
         "head_graph": name,
-        "feature_graph": feature_graph,
+        "feature_graph": feature_graph(folder, name),
         "weights_sha256": hashlib.sha256(data).hexdigest(),
     }
     return Artifacts(data, json.dumps(described).encode())
@@ -134,4 +152,4 @@ def in_process(folder: Path, artifacts: Artifacts, pixels: npt.NDArray[np.uint8]
         FeatureSession((folder / described["feature_graph"]).read_bytes()),
         HeadSession(load_head_graph(folder, described["head_graph"])),
     )
-    return pair.predict(pixels, restored(folder, artifacts), LONG_SIDE)
+    return pair.predict(pixels, restored(artifacts), LONG_SIDE)

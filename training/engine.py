@@ -17,24 +17,27 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from training.vision.artifacts import DamagedModel, pack_model, unpack_model
-from training.vision.backbones import Backbone, load_backbone, load_graph
-from training.vision.bootstrap import Interval
+from training.vision.artifacts import DamagedModel, Trained, pack_model, unpack_model
+from training.vision.backbones import Backbone, load_backbone
 from training.vision.efficientnet import WrongWeights
 from training.vision.examples import Annotation, BadExample, NothingToLearn
 from training.vision.exports import export_model
 from training.vision.features import FeatureCache
-from training.vision.few_shot import Workbench
+from training.vision.few_shot import Sessions, Workbench
 from training.vision.folds import TooFewGroups
+from training.vision.image_exports import export_image_model
+from training.vision.image_models import ImageModel, pack_image_model, unpack_image_model
+from training.vision.image_recipes import ImageRecipe
+from training.vision.image_runs import run_images
 from training.vision.learner import OutOfMemory
 from training.vision.losses import NonFiniteLoss
 from training.vision.parity import PARITY, ParityBroken
 from training.vision.progress import RunProgress
 from training.vision.recipes import Recipe
 from training.vision.runs import RunOutcome, run_recipe
-from training.vision.sessions import FeatureSession
 from training.vision.train import Stopped
 
+DETECTION = "DETECTION"  # the kind of project whose images have boxes; the others' have one class each
 CACHE_BYTES = 4 << 30  # of the features, in the run's scratch folder
 CURVE_POINTS = 200
 Array = npt.NDArray[Any]
@@ -111,13 +114,22 @@ _REFUSALS: dict[type[Exception], tuple[str, str, str]] = {
 
 
 def _train(run: EngineRun) -> None:
-    """`parameters`: {"images": [{"file", "boxes": [[class, x, y, w, h]], "group", "split"}], "classes": [name],
-    "recipe": {…}, "seed", "backbone_dir", "checkpoints": [name], "threads"}; files lie in scratch/inputs.
+    """`parameters`: {"images": [{"file", "boxes": [[class, x, y, w, h]], "group", "split"}], "classes": [name], "kind",
+    "recipe": {…}, "seed", "backbone_dir", "checkpoints": [name], "threads"}; files lie in scratch/inputs. The boxes of
+    an image are all of its one class where the kind is not DETECTION.
     """
     started = time.monotonic()
+    compute = _train_detector if run.parameters.get("kind", DETECTION) == DETECTION else _train_judge
+    value, files = compute(run)
+    value["lineage"] = _describe_machine(_threads(run))
+    value["seconds"] = {"total": round(time.monotonic() - started, 1)}
+    run.finish(value, _as_arrays(files))
+
+
+def _train_detector(run: EngineRun) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What is published of the run, as JSON, and its files."""
     given = run.parameters
     recipe = Recipe(**given["recipe"])
-    workbench = _open_workbench(run, recipe.backbone)
     outcome = run_recipe(
         [run.scratch / "inputs" / image["file"] for image in given["images"]],
         [_read_annotation(image) for image in given["images"]],
@@ -125,7 +137,7 @@ def _train(run: EngineRun) -> None:
         recipe,
         given["seed"],
         splits=[image["split"] for image in given["images"]],
-        workbench=workbench,
+        workbench=_open_workbench(run, recipe.backbone),
         on_progress=lambda report: _pass_on(run, report),
         should_stop=run.should_stop,
         checkpoints=_RunCheckpoints(run, frozenset(given.get("checkpoints", ()))),
@@ -135,35 +147,80 @@ def _train(run: EngineRun) -> None:
         PARITY: outcome.parity.to_bytes(),
         "predictions.json": _describe_predictions(outcome, given["images"]),
     }
-    value = {
+    value = _describe_model(outcome.trained) | {
         "method": outcome.method,
         "folds": outcome.folds,
         "metrics": _describe_metrics(outcome),
         "images": len(outcome.evaluation.predictions),
         "boxes": sum(len(outcome.examples[index].boxes) for index in outcome.evaluation.predictions),
-        "long_side": outcome.trained.long_side,
-        "backbone": outcome.trained.backbone,
-        "backbone_sha256": outcome.trained.backbone_sha256,
-        "fingerprint": outcome.trained.fingerprint,
-        "recipe": dict(outcome.trained.recipe),
         "why": outcome.why,
         "curve": _thin(outcome.curve),
-        "lineage": _describe_machine(workbench.threads),
-        "seconds": {"total": round(time.monotonic() - started, 1)},
     }
-    run.finish(value, _as_arrays(files))
+    return value, files
+
+
+def _train_judge(run: EngineRun) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The same of a kind that judges whole images. It takes seconds, and stores no checkpoints."""
+    given = run.parameters
+    recipe = ImageRecipe(**given["recipe"])
+    outcome = run_images(
+        given["kind"],
+        [run.scratch / "inputs" / image["file"] for image in given["images"]],
+        [_read_annotation(image) for image in given["images"]],
+        given["classes"],
+        recipe,
+        given["seed"],
+        splits=[image["split"] for image in given["images"]],
+        workbench=_open_workbench(run, recipe.backbone),
+        on_progress=lambda report: _pass_on(run, report),
+        should_stop=run.should_stop,
+    )
+    names = [Path(image["file"]).stem for image in given["images"]]
+    files = {
+        **pack_image_model(outcome.model),
+        PARITY: outcome.parity,
+        "predictions.json": outcome.predictions(names),
+    }
+    value = _describe_model(outcome.model) | {
+        "method": outcome.method,
+        "folds": outcome.folds,
+        "metrics": outcome.metrics,
+        "images": len(outcome.answers),
+        "boxes": sum(bool(len(outcome.examples[index].boxes)) for index in outcome.answers),
+        "why": "",
+        "curve": [],
+    }
+    return value, files
+
+
+def _describe_model(model: Trained | ImageModel) -> dict[str, Any]:
+    return {
+        "classes": list(model.classes),
+        "long_side": model.long_side,
+        "backbone": model.backbone,
+        "backbone_sha256": model.backbone_sha256,
+        "fingerprint": model.fingerprint,
+        "recipe": dict(model.recipe),
+    }
 
 
 def _export(run: EngineRun) -> None:
-    """`parameters`: {"backbone_dir", "model": what the manifest shall repeat}; its files lie in scratch/inputs."""
+    """`parameters`: {"kind", "backbone_dir", "model": what the manifest shall repeat}; files lie in scratch/inputs."""
     folder = run.scratch / "inputs"
     files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-    trained = unpack_model(files)
-    backbone = load_backbone(
-        trained.backbone, Path(run.parameters["backbone_dir"]), expected_sha256=trained.backbone_sha256
-    )
-    exported = export_model(trained, backbone, files[PARITY], run.parameters.get("model", {}))
+    parity, described = files[PARITY], run.parameters.get("model", {})
+    if run.parameters.get("kind", DETECTION) == DETECTION:
+        trained = unpack_model(files)
+        exported = export_model(trained, _expected_backbone(run, trained), parity, described)
+    else:
+        model = unpack_image_model(files)
+        exported = export_image_model(model, _expected_backbone(run, model), parity, described)
     run.finish({"files": sorted(exported)}, _as_arrays(exported))
+
+
+def _expected_backbone(run: EngineRun, model: Trained | ImageModel) -> Backbone:
+    folder = Path(run.parameters["backbone_dir"])
+    return load_backbone(model.backbone, folder, expected_sha256=model.backbone_sha256)
 
 
 @dataclass(frozen=True)
@@ -181,20 +238,20 @@ class _RunCheckpoints:
 
 
 def _open_workbench(run: EngineRun, backbone: str) -> Workbench:
-    loaded, session, trunk = _open_backbone(backbone, Path(run.parameters["backbone_dir"]))
+    loaded, sessions = _open_backbone(backbone, Path(run.parameters["backbone_dir"]))
     cache = FeatureCache(run.scratch / "features", CACHE_BYTES, loaded.sha256)
-    return Workbench(loaded, session, trunk, cache, max(1, int(run.parameters.get("threads", 1))))
+    return Workbench(loaded, sessions, cache, _threads(run))
+
+
+def _threads(run: EngineRun) -> int:
+    return max(1, int(run.parameters.get("threads", 1)))
 
 
 @lru_cache(maxsize=2)
-def _open_backbone(name: str, folder: Path) -> tuple[Backbone, FeatureSession, FeatureSession]:
+def _open_backbone(name: str, folder: Path) -> tuple[Backbone, Sessions]:
     """Kept for the engine's life: runs share it."""
     loaded = load_backbone(name, folder)
-    return (
-        loaded,
-        FeatureSession(load_graph(loaded, folder)),
-        FeatureSession(load_graph(loaded, folder, trunk=True)),
-    )
+    return loaded, Sessions(loaded, folder)
 
 
 def _read_annotation(image: Mapping[str, Any]) -> Annotation:
@@ -216,20 +273,12 @@ def _describe_metrics(outcome: RunOutcome) -> dict[str, Any]:
             "name": name,
             "images": sum(bool((example.classes == index).any()) for example in judged),
             "boxes": sum(int((example.classes == index).sum()) for example in judged),
-            "ap50": _describe_interval(intervals.class_ap50[index]),
-            "ap": _describe_interval(intervals.class_ap[index]),
+            "ap50": intervals.class_ap50[index].to_json(),
+            "ap": intervals.class_ap[index].to_json(),
         }
         for index, name in enumerate(outcome.trained.classes)
     ]
-    return {"ap50": _describe_interval(intervals.ap50), "ap": _describe_interval(intervals.ap), "classes": classes}
-
-
-def _describe_interval(interval: Interval) -> dict[str, float] | None:
-    """None where there is nothing to measure: JSON has no nan."""
-    values = {"value": interval.value, "low": interval.low, "high": interval.high}
-    return (
-        {name: round(value, 6) for name, value in values.items()} if np.isfinite(list(values.values())).all() else None
-    )
+    return {"ap50": intervals.ap50.to_json(), "ap": intervals.ap.to_json(), "classes": classes}
 
 
 def _describe_predictions(outcome: RunOutcome, images: Sequence[Mapping[str, Any]]) -> bytes:

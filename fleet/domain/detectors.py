@@ -10,21 +10,25 @@ import uuid
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.numpy import load, load_file
+from safetensors.numpy import load
 
 from fleet.domain.byte_cache import Sized
 from fleet.domain.fixed_graphs import fix_weights
+from fleet.domain.judges import JudgePart, judge_part
 from tenants.refusals import Refusal
 from tenants.storage import TenantStorage
 from training.domain.artifacts import DESCRIPTION, WEIGHTS, ModelDamaged, read_artifact
 from training.models import Model
+from training.vision.image_sessions import ImageHeadSession
 from training.vision.sessions import FeatureSession, HeadSession, load_head_graph
-from training.vision.weights import Floats, Stored, is_difference, restore_weights
+from training.vision.weights import Floats, restore_weights
 
 logger = logging.getLogger(__name__)
 
 # Calls after which a model is asked often enough to be worth a session of its own.
 SETTLES = 3
+# In the names of head graphs: those that judge whole images.
+_JUDGES = ("classification", "anomaly")
 # Such a session's memory, in sizes of the weights: as they came, and laid out anew.
 SESSION_COPIES = 3
 
@@ -47,13 +51,15 @@ class Graphs:
         self._threads = threads
         self._lock = threading.Lock()
         self._features: dict[str, FeatureSession] = {}
-        self._tails: dict[str, dict[str, Floats]] = {}
         self._heads: dict[str, HeadSession] = {}
+        self._judges: dict[str, ImageHeadSession] = {}
 
     def open_all(self) -> None:
         """Opens what is there, so that no request has to."""
         for path in sorted(self._folder.glob("*.onnx")):
-            if ".heads-" in path.name:
+            if any(f".heads-{kind}-" in path.name for kind in _JUDGES):
+                self.judge(path.name)
+            elif ".heads-" in path.name:
                 self.head(path.name)
             else:
                 self._open_features(path.name)
@@ -61,7 +67,10 @@ class Graphs:
             logger.warning("no backbone in %s: `manage.py backbone` makes them", self._folder)
 
     def features(self, name: str, *, sha256: str) -> FeatureSession:
-        """A backbone's graph, or its trunk's. Raises ModelUnavailable unless it is there, and of that very backbone."""
+        """A backbone's graph, or that of its first blocks.
+
+        Raises ModelUnavailable unless it is there, and of that very backbone.
+        """
         features = self._open_features(name)
         if features.sha256 != sha256:
             raise ModelUnavailable("The model was trained on another version of its backbone than is installed here.")
@@ -72,17 +81,6 @@ class Graphs:
             if name not in self._features:
                 self._features[name] = FeatureSession(self._file(name).read_bytes(), self._threads)
             return self._features[name]
-
-    def restore(self, stored: Stored, *, backbone: str) -> dict[str, Floats]:
-        """A model's stored weights as its graph takes them. Raises ModelUnavailable."""
-        return restore_weights(stored, self._tail(backbone) if is_difference(stored) else {})
-
-    def _tail(self, backbone: str) -> dict[str, Floats]:
-        """What tuned models store their difference from."""
-        with self._lock:
-            if backbone not in self._tails:
-                self._tails[backbone] = load_file(self._file(f"{backbone}.tail.safetensors"))
-            return self._tails[backbone]
 
     def _file(self, name: str) -> Path:
         path = self._folder / name
@@ -96,6 +94,13 @@ class Graphs:
             if name not in self._heads:
                 self._heads[name] = HeadSession(self._head_graph(name), self._threads)
             return self._heads[name]
+
+    def judge(self, name: str) -> ImageHeadSession:
+        """The shared head graph of a kind that judges whole images. Raises ModelUnavailable."""
+        with self._lock:
+            if name not in self._judges:
+                self._judges[name] = ImageHeadSession(self._head_graph(name), self._threads)
+            return self._judges[name]
 
     def fixed_head(self, name: str, weights: dict[str, Floats]) -> HeadSession:
         """A session of one model's. Raises ModelUnavailable."""
@@ -138,15 +143,18 @@ class OwnPart:
         return (self._settled, {}) if self._settled else (graphs.head(self.head_graph), self.weights)
 
 
-def load_own_part(model: Model, *, tenant_id: uuid.UUID, graphs: Graphs) -> Sized[OwnPart]:
+def load_own_part(model: Model, *, tenant_id: uuid.UUID, graphs: Graphs) -> Sized[OwnPart | JudgePart]:
     """Reads a model's files from S3. Raises ModelDamaged or ModelUnavailable."""
     storage = TenantStorage(tenant_id)
     data = read_artifact(storage=storage, name=WEIGHTS, sha256=model.weights_sha256)
     described = read_artifact(storage=storage, name=DESCRIPTION, sha256=model.description_sha256)
     try:
-        weights = graphs.restore(load(data), backbone=model.backbone)
+        weights = restore_weights(load(data))
         facts = json.loads(described)
         # Models from before there was a choice do not say it.
+        if facts.get("kind", "DETECTION") != "DETECTION":
+            judge = judge_part(facts, weights)
+            return Sized(judge, judge.size)
         own = OwnPart(weights, str(facts["head_graph"]), str(facts.get("feature_graph", f"{model.backbone}.onnx")))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelDamaged(WEIGHTS) from error

@@ -9,7 +9,7 @@ import pytest
 
 from fleet.domain.detectors import SETTLES, Graphs, OwnPart
 from fleet.domain.fixed_graphs import _varint, fix_weights
-from tests.heads import BACKBONE, Artifacts, head_graph, head_graphs, make_artifacts, restored
+from tests.heads import BACKBONE, Artifacts, feature_graph, head_graph, head_graphs, make_artifacts, restored
 from training.vision.recipes import RECIPES
 from training.vision.sessions import FeatureSession, HeadSession, load_head_graph, network_size
 from training.vision.weights import Floats
@@ -19,22 +19,27 @@ SIZE = (90, 160)
 
 @pytest.fixture
 def weights(graphs: Path, artifacts: Artifacts) -> dict[str, Floats]:
-    return restored(graphs, artifacts)
+    return restored(artifacts)
 
 
-@pytest.fixture(scope="session")
-def features(graphs: Path) -> dict[str, Floats]:
+def features_for(graphs: Path, name: str) -> dict[str, Floats]:
+    """What a head graph takes of a picture."""
     pixels = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), dtype=np.uint8)
-    sessions = [FeatureSession((graphs / f"{BACKBONE}{part}.onnx").read_bytes()) for part in ("", ".trunk")]
-    return {name: value for one in sessions for name, value in one.extract(pixels, network_size(*SIZE, 192)).items()}
+    session = FeatureSession((graphs / feature_graph(graphs, name)).read_bytes())
+    return session.extract(pixels, network_size(*SIZE, 192))
+
+
+@pytest.fixture
+def features(graphs: Path) -> dict[str, Floats]:
+    return features_for(graphs, head_graph(graphs))
 
 
 @pytest.mark.parametrize("which", range(len(RECIPES) * 2))
-def test_fixed_weights_give_the_same_answer(which: int, graphs: Path, features: dict[str, Floats]) -> None:
+def test_fixed_weights_give_the_same_answer(which: int, graphs: Path) -> None:
     """In each of the graphs that are shared, with any number of classes."""
     name = head_graphs(graphs)[which]
-    own = restored(graphs, make_artifacts(graphs, classes=5, seed=4, name=name))
-    graph = load_head_graph(graphs, name)
+    own = restored(make_artifacts(graphs, classes=5, seed=4, name=name))
+    features, graph = features_for(graphs, name), load_head_graph(graphs, name)
     shared = HeadSession(graph).detect(features, SIZE, own)
     fixed = HeadSession(fix_weights(graph, own)).detect(features, SIZE, {})
 

@@ -120,7 +120,7 @@ def test_recipe_full_gives_the_same_files_and_says_which_graphs_they_need(run: R
     assert (value["method"], value["images"], value["recipe"]["name"]) == ("OUT_OF_FOLD", 6, "full")
     assert set(run.files) == {"heads.safetensors", "model.json", "parity.json", "predictions.json"}
     description = json.loads(run.files["model.json"])
-    assert description["feature_graph"] == "efficientnet_lite0.trunk.onnx"
+    assert description["feature_graph"] == "efficientnet_lite0.until-3.onnx"
     assert load_head_graph(backbones, description["head_graph"])
     assert len(run.files["heads.safetensors"]) < 4_000_000
     assert len(value["curve"]) == 2

@@ -11,12 +11,11 @@ from tempfile import NamedTemporaryFile
 
 import onnx
 import torch
-from safetensors.numpy import save
 from safetensors.torch import load_file, save_file
 
-from training.vision.backbone_graph import fold_tail
 from training.vision.efficientnet import EfficientNetLite0, WrongWeights
-from training.vision.graph import build_backbone_graph, build_head_graph, build_trunk_graph, head_spec
+from training.vision.graph import build_feature_graph, build_head_graph, feature_graph_name, head_spec
+from training.vision.image_graphs import SPECS, build_image_head_graph
 from training.vision.recipes import RECIPES
 
 _LITE0_PICKLE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -90,26 +89,27 @@ def convert_weights(name: str, pickle: Path, folder: Path) -> Path:
 def prepare_backbone(name: str, folder: Path) -> Path:
     """Put everything that training and serving share into `folder`; return the path of the backbone's graph.
 
-    That is {name}.safetensors, {name}.onnx, {name}.trunk.onnx, {name}.tail.safetensors (the blocks after the trunk, for
-    models that store their difference from them), and a head graph for each recipe. What is there and right is left
-    alone; every file appears whole or not at all.
+    That is {name}.safetensors, {name}.onnx, {name}.until-….onnx and head graphs for each recipe of detection, and a
+    head graph for each other kind. What is there and right is left alone; every file appears whole or not at all.
     """
     convert_weights(name, packaged_weights(), folder)
     backbone = load_backbone(name, folder)
     for recipe in RECIPES.values():
+        path = folder / feature_graph_name(name, recipe.tuned_from)
+        _write_once(path, _as_bytes(build_feature_graph(backbone, recipe.tuned_from)))
         for finest in (8, 16):
             spec = head_spec(replace(recipe, finest_stride=finest))
             _write_once(folder / spec.file_name(name), _as_bytes(build_head_graph(spec, backbone.module)))
-    _write_once(folder / f"{name}.tail.safetensors", save(fold_tail(backbone.module)))
-    _write_once(folder / f"{name}.trunk.onnx", _as_bytes(build_trunk_graph(backbone)))
-    path = folder / f"{name}.onnx"
-    _write_once(path, _as_bytes(build_backbone_graph(backbone)))
+    for image_spec in SPECS.values():
+        _write_once(folder / image_spec.file_name(name), _as_bytes(build_image_head_graph(image_spec, backbone.module)))
+    path = folder / feature_graph_name(name)
+    _write_once(path, _as_bytes(build_feature_graph(backbone)))
     return path
 
 
-def load_graph(backbone: Backbone, folder: Path, *, trunk: bool = False) -> bytes:
-    """The backbone's prepared graph, or its trunk's. Raises WrongWeights where there is none."""
-    path = folder / f"{backbone.name}{'.trunk' if trunk else ''}.onnx"
+def load_graph(backbone: Backbone, folder: Path, tuned_from: int = 0) -> bytes:
+    """The prepared graph of the backbone, or of its blocks before `tuned_from`. Raises WrongWeights where none is."""
+    path = folder / feature_graph_name(backbone.name, tuned_from)
     if not path.exists():
         raise WrongWeights(f"{path.name} is missing: prepare the backbone")
     return path.read_bytes()

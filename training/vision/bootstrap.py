@@ -1,9 +1,10 @@
 """Intervals by resampling images: what the same model might score on other images of the same kind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from training.vision.metrics import ClassMatches, score_matches
 
@@ -15,6 +16,12 @@ class Interval:
     value: float
     low: float
     high: float
+
+    def to_json(self) -> dict[str, float] | None:
+        """None where there is nothing to measure: JSON has no nan."""
+        values = {"value": self.value, "low": self.low, "high": self.high}
+        known = np.isfinite(list(values.values())).all()
+        return {name: round(float(value), 6) for name, value in values.items()} if known else None
 
 
 @dataclass(frozen=True)
@@ -37,21 +44,13 @@ def estimate_intervals(
 
     `check` is called before each resample; what it raises ends the work.
     """
-    rng = np.random.default_rng(seed)
-    images = len(matches[0].boxes)
-    point = score_matches(matches)
-    drawn = []
-    for _ in range(resamples if images else 0):
+    point, drawn = score_matches(matches), []
+    for weights in draw_weights(len(matches[0].boxes), seed=seed, resamples=resamples):
         check()
-        counts = np.bincount(rng.integers(0, images, images), minlength=images)
-        drawn.append(score_matches(matches, counts.astype(float)))
+        drawn.append(score_matches(matches, weights))
 
     def interval(value: float, values: list[float]) -> Interval:
-        known = np.array([v for v in values if not np.isnan(v)])
-        if np.isnan(value) or not len(known):
-            return Interval(value, float("nan"), float("nan"))
-        low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
-        return Interval(value, float(low), float(high))
+        return bound_value(value, values, confidence)
 
     return ScoreIntervals(
         ap=interval(point.ap, [scores.ap for scores in drawn]),
@@ -59,3 +58,19 @@ def estimate_intervals(
         class_ap=[interval(v, [s.class_ap[k] for s in drawn]) for k, v in enumerate(point.class_ap)],
         class_ap50=[interval(v, [s.class_ap50[k] for s in drawn]) for k, v in enumerate(point.class_ap50)],
     )
+
+
+def draw_weights(images: int, *, seed: int, resamples: int) -> Iterator[npt.NDArray[np.float64]]:
+    """How often each of the images is in a resample, for each resample; none of no images."""
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples if images else 0):
+        yield np.bincount(rng.integers(0, images, images), minlength=images).astype(float)
+
+
+def bound_value(value: float, drawn: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The value with percentiles of what the resamples gave; those where it is nan do not count."""
+    known = np.array([other for other in drawn if not np.isnan(other)])
+    if np.isnan(value) or not len(known):
+        return Interval(value, float("nan"), float("nan"))
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(value, float(low), float(high))

@@ -4,6 +4,8 @@ It is EfficientNet-B0 without squeeze-and-excite, with ReLU6, its stem and head 
 TensorFlow, so strided convolutions pad like it ("SAME": the odd pixel goes right and below).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,6 +17,8 @@ _LITE0_STAGES = (
     (3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3),
     (5, 1, 6, 112, 3), (5, 2, 6, 192, 4), (3, 1, 6, 320, 1),
 )  # fmt: skip
+# A processor without them computes in bfloat16 too, but slower than in float32.
+HAS_BFLOAT16 = any(torch.cpu.get_capabilities().get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 class WrongWeights(ValueError):
@@ -34,7 +38,7 @@ class ConvNorm(nn.Module):
         weight, bias = self.folded()
         if self.conv.kernel_size == (1, 1):
             # As a product of matrices: a third less time than the same as a convolution, on one thread.
-            x = functional.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
+            x = _multiply(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
         else:
             padded = functional.pad(x, self.padding())
             x = functional.conv2d(padded, weight, bias, self.conv.stride, groups=self.conv.groups)
@@ -51,6 +55,13 @@ class ConvNorm(nn.Module):
             raise WrongWeights("batch statistics are missing")
         scale = self.norm.weight * torch.rsqrt(self.norm.running_var + self.norm.eps)
         return self.conv.weight * scale[:, None, None, None], self.norm.bias - self.norm.running_mean * scale
+
+
+def _multiply(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Where gradients are wanted, and the processor has bfloat16 products: with those, in less than half the time."""
+    if HAS_BFLOAT16 and torch.is_grad_enabled() and weight.requires_grad:
+        return functional.linear(x.bfloat16(), weight.bfloat16(), bias.bfloat16()).float()
+    return functional.linear(x, weight, bias)
 
 
 class Block(nn.Module):
@@ -79,12 +90,12 @@ class EfficientNetLite0(nn.Module):
 
     channels = (80, 576, 1088)
     mean, scale = 127.0, 1 / 128.0
-    trunk_blocks = 3
 
     def __init__(self) -> None:
         super().__init__()
         self.stem = ConvNorm(3, 32, 3, stride=2)
         blocks: list[Block] = []
+        self.widths: list[int] = []  # of each block's output
         self.taps: tuple[list[int], ...] = ([], [], [])  # blocks whose outputs are joined, of strides 8, 16 and 32
         inputs = 32
         reached = 2
@@ -92,30 +103,42 @@ class EfficientNetLite0(nn.Module):
             reached *= stride
             for repeat in range(repeats):
                 blocks.append(Block(inputs, outputs, kernel, stride if repeat == 0 else 1, expansion))
+                self.widths.append(outputs)
                 inputs = outputs
                 if reached in BACKBONE_STRIDES:
                     self.taps[BACKBONE_STRIDES.index(reached)].append(len(blocks) - 1)
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        return self.forward_tail(self.forward_trunk(images))
+        return self.forward_until(images, len(self.blocks))
 
-    def forward_trunk(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, 24, H/4, W/4): what no training changes, edges and spots of any picture."""
+    def forward_until(self, images: Tensor, cut: int) -> list[Tensor]:
+        """The parts of the features that blocks before `cut` give; the last part ends with the last one's output.
+
+        Where no feature is begun by then, that output alone.
+        """
         x = self.stem((images - self.mean) * self.scale)
-        for block in self.blocks[: self.trunk_blocks]:
-            x = block(x)
-        return x  # type: ignore[no-any-return]  # nn.Module
-
-    def forward_tail(self, x: Tensor) -> list[Tensor]:
-        """(N, 24, H/4, W/4) -> the features."""
         outputs = []
-        for block in self.tail:
+        for block in self.blocks[:cut]:
             x = block(x)
             outputs.append(x)
-        return [torch.cat([outputs[index - self.trunk_blocks] for index in taps], dim=1) for taps in self.taps]
+        return [torch.cat(outputs[taps[0] : taps[-1] + 1], dim=1) for taps in self.taps if taps[0] < cut] or [x]
 
-    @property
-    def tail(self) -> nn.ModuleList:
-        """The blocks after the trunk; every feature comes out of one of them."""
-        return self.blocks[self.trunk_blocks :]
+    def forward_from(self, parts: Sequence[Tensor], cut: int) -> list[Tensor]:
+        """The features of what forward_until gave, from the first part that is given on."""
+        x = parts[-1][:, -self.widths[cut - 1] :]
+        levels = self.levels_from(cut, len(parts))
+        joined = [[parts[part]] if part is not None else [] for _, part in levels]
+        for index, block in enumerate(self.blocks[cut:], start=cut):
+            x = block(x)
+            for (level, _), outputs in zip(levels, joined, strict=True):
+                if index in self.taps[level]:
+                    outputs.append(x)
+        return [torch.cat(outputs, dim=1) for outputs in joined]
+
+    def levels_from(self, cut: int, parts: int) -> list[tuple[int, int | None]]:
+        """The features that come of so many parts before `cut`: number, and which part begins it, if any does."""
+        begun = [level for level, taps in enumerate(self.taps) if taps[0] < cut]
+        given = begun[len(begun) - parts :] if begun else []
+        first = given[0] if given else 0
+        return [(level, given.index(level) if level in given else None) for level in range(first, len(self.taps))]

@@ -67,21 +67,23 @@ def read_pixels(image: Image) -> Pixels:
     return image
 
 
-def check_examples(images: Sequence[Image], annotations: Sequence[Annotation], class_count: int) -> list[Example]:
+def check_examples(
+    images: Sequence[Image], annotations: Sequence[Annotation], class_count: int, *, needs_box: bool = True
+) -> list[Example]:
     """Check every image and box; boxes are clipped to their image, the rest is refused with what is wrong.
 
     Raises BadExample for what cannot be meant (inverted, not finite, wholly outside, unknown class, an image that is
-    not RGB uint8) and NothingToLearn where there is no image, class or box.
+    not RGB uint8) and NothingToLearn where there is no image, or, if it `needs_box`, no class or box.
     """
     if len(images) != len(annotations):
         raise ValueError(f"{len(images)} images but {len(annotations)} annotations")
-    if not images or class_count < 1:
+    if not images or (needs_box and class_count < 1):
         raise NothingToLearn("add images and at least one class")
     examples = [
         _check_example(index, image, annotation, class_count)
         for index, (image, annotation) in enumerate(zip(images, annotations, strict=True))
     ]
-    if not any(len(example.boxes) for example in examples):
+    if needs_box and not any(len(example.boxes) for example in examples):
         raise NothingToLearn("no image has a box: mark at least one defect")
     return _join_identical(examples)
 

@@ -35,6 +35,7 @@ def export_model(trained: Trained, backbone: Backbone, parity: bytes, described:
     check_parity(graph, expected)
     manifest = {
         "format": 1,
+        "kind": "DETECTION",
         "model": dict(described),
         "file": ONNX,
         "sha256": sha256(graph).hexdigest(),

@@ -88,17 +88,12 @@ def settle_recipe(recipe: Recipe, examples: Sequence[Example]) -> Recipe:
     sizes = [network_size(example.height, example.width, long_side) for example in examples]
     cells = max(_count_cells(size, finest, recipe.window) for size in sizes)
     batch = min(recipe.batch_images, max(LEAST_BATCH, recipe.step_cells // cells))
-    if recipe.tunes_backbone:
+    if not recipe.caches_views:
         pixels = max(height * width for height, width in sizes)
         batch = min(recipe.batch_images, max(1, recipe.step_pixels // pixels))
-    has_bonus = recipe.coarse_bonus and finest != BACKBONE_STRIDES[0]
-    steps = recipe.steps * 8 // 5 if has_bonus else recipe.steps
     # A thousand images need not be looked at in more ways than there is time to learn.
-    views = min(recipe.views * (2 if has_bonus else 1), max(LEAST_VIEWS, -(-steps * batch // len(examples))))
-    return replace(
-        recipe, long_side=long_side, finest_stride=finest, batch_images=batch, steps=steps, views=views,
-        coarse_bonus=False,
-    )  # fmt: skip
+    views = min(recipe.views, max(LEAST_VIEWS, -(-recipe.steps * batch // len(examples))))
+    return replace(recipe, long_side=long_side, finest_stride=finest, batch_images=batch, views=views)
 
 
 def _count_cells(size: tuple[int, int], finest: int, window: int) -> int:

@@ -1,6 +1,7 @@
 """Recipe `fast`, from checked images to a trained model."""
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,20 +12,44 @@ import numpy as np
 
 from training.vision.artifacts import Trained
 from training.vision.augmentation import View, choose_views, move_boxes, render_view
-from training.vision.backbone_graph import fold_tail
 from training.vision.backbones import Backbone, load_backbone, load_graph
 from training.vision.checkpoints import Checkpoint
 from training.vision.examples import Example, Image, read_pixels
 from training.vision.features import FeatureCache, Features
-from training.vision.graph import PREPROCESSING, build_head_graph, head_spec
+from training.vision.graph import PREPROCESSING, HeadSpec, build_head_graph, head_spec
+from training.vision.image_recipes import ImageRecipe
 from training.vision.predictions import Prediction
-from training.vision.pyramid import BACKBONE_STRIDES
 from training.vision.recipes import Recipe
-from training.vision.sessions import FEATURES, FeatureSession, HeadSession, PairedDetector, network_size
-from training.vision.train import OnProgress, ShouldStop, Stopped, TrainView, match_anchors, train_detector
+from training.vision.sessions import FeatureSession, HeadSession, PairedDetector, network_size
+from training.vision.train import (
+    FeatureLesson,
+    OnProgress,
+    ShouldStop,
+    Stopped,
+    TrainView,
+    match_anchors,
+    train_lesson,
+)
+from training.vision.tuning import build_tuned, store_tuned
 from training.vision.weights import restore_weights
 
 OnFeatures = Callable[[int, int], None]  # views done, views in all
+
+
+class Sessions:
+    """The shared graphs of a backbone by the first block that they leave to models, opened at their first use."""
+
+    def __init__(self, backbone: Backbone, folder: Path) -> None:
+        self._backbone, self._folder = backbone, folder
+        self._lock = threading.Lock()
+        self._opened: dict[int, FeatureSession] = {}
+
+    def open(self, tuned_from: int) -> FeatureSession:
+        """Raises WrongWeights where the graph is not prepared."""
+        with self._lock:
+            if tuned_from not in self._opened:
+                self._opened[tuned_from] = FeatureSession(load_graph(self._backbone, self._folder, tuned_from))
+            return self._opened[tuned_from]
 
 
 @dataclass(frozen=True)
@@ -36,10 +61,14 @@ class Workbench:
     """
 
     backbone: Backbone
-    session: FeatureSession
-    trunk: FeatureSession
+    sessions: Sessions
     cache: FeatureCache
     threads: int
+
+    @property
+    def session(self) -> FeatureSession:
+        """The whole backbone's."""
+        return self.sessions.open(0)
 
 
 def open_workbench(
@@ -47,9 +76,8 @@ def open_workbench(
 ) -> Workbench:
     """Load what prepare_backbone left in `backbone_folder`, and open the cache."""
     loaded = load_backbone(backbone, backbone_folder)
-    session = FeatureSession(load_graph(loaded, backbone_folder))
-    trunk = FeatureSession(load_graph(loaded, backbone_folder, trunk=True))
-    return Workbench(loaded, session, trunk, FeatureCache(cache_folder, cache_bytes, loaded.sha256), threads)
+    cache = FeatureCache(cache_folder, cache_bytes, loaded.sha256)
+    return Workbench(loaded, Sessions(loaded, backbone_folder), cache, threads)
 
 
 def train_fast(
@@ -64,15 +92,14 @@ def train_fast(
     should_stop: ShouldStop | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
-    """Train pyramid and heads on the prepared views of the examples, by a settled recipe; raises what train_detector
-    raises."""
+    """Train on the prepared views of the examples, by a settled recipe; raises what train_lesson raises."""
     trained = describe_trained(examples, classes, recipe, seed, workbench=workbench)
-    weights = train_detector(
-        views, recipe=recipe, spec=trained.heads, channels=workbench.backbone.module.channels, classes=len(classes),
-        seed=seed, fingerprint=trained.fingerprint,
+    tuned = build_tuned(workbench.backbone.module, trained.heads, len(classes), seed)
+    average = train_lesson(
+        FeatureLesson(tuned, views, recipe, seed), recipe=recipe, fingerprint=trained.fingerprint,
         on_progress=on_progress, should_stop=should_stop, checkpoint=checkpoint,
     )  # fmt: skip
-    return trained.with_weights(weights)
+    return trained.with_weights(store_tuned(tuned, average, workbench.backbone.module, recipe.tuned_rank))
 
 
 def describe_trained(
@@ -103,11 +130,9 @@ def prepare_views(
     for number, example in enumerate(examples):
         size = network_size(example.height, example.width, recipe.long_side)
         own = []
-        for view in choose_views(
-            example.sha256, seed=0, count=recipe.views, smallest_crop=recipe.smallest_crop, flips=recipe.flips
-        ):
+        for view in choose_views(example.sha256, seed=0, count=recipe.views, variety=recipe.variety):
             boxes, kept = move_boxes(example.boxes, view, example.height, example.width, size)
-            load = _FeatureLoader(example, view, size, recipe.finest_stride, workbench)
+            load = _FeatureLoader(example, view, size, head_spec(recipe), workbench)
             matched = match_anchors(boxes, size, recipe)
             own.append(TrainView(number, size, boxes, example.classes[kept], matched, load))
         prepared.append(own)
@@ -131,29 +156,28 @@ class _FeatureLoader:
     example: Example
     view: View
     size: tuple[int, int]
-    finest: int
+    heads: HeadSpec
     workbench: Workbench
 
     def __call__(self) -> Features:
-        preprocessing = f"{PREPROCESSING};{self.view.key()};{self.size[0]}x{self.size[1]};{self.finest}"
+        taken = f"{self.heads.finest};{self.heads.tuned_from}"
+        preprocessing = f"{PREPROCESSING};{self.view.key()};{self.size[0]}x{self.size[1]};{taken}"
         return self.workbench.cache.fetch(self.example.sha256, preprocessing, self._compute)
 
     def _compute(self) -> Features:
         pixels = render_view(self.example.pixels(), self.view)
-        features = self.workbench.session.extract(pixels, self.size)
-        wanted = FEATURES[BACKBONE_STRIDES.index(self.finest) :]
-        return [features[name][0].astype(np.float16) for name in wanted]
+        features = self.workbench.sessions.open(self.heads.tuned_from).extract(pixels, self.size)
+        return [features[name][0].astype(np.float16) for name in self.heads.parts(self.workbench.backbone.module)]
 
 
 def predict_images(
     trained: Trained, images: Sequence[Image], workbench: Workbench, *, should_stop: ShouldStop | None = None
 ) -> list[Prediction]:
     """What the served pair of graphs answers for each image. Raises Stopped when told to stop."""
-    module = workbench.backbone.module
-    graph = build_head_graph(trained.heads, module)
-    before = workbench.trunk if trained.heads.tunes_backbone else workbench.session
-    detector = PairedDetector(before, HeadSession(graph.SerializeToString()))
-    weights = restore_weights(trained.weights, fold_tail(module) if trained.heads.tunes_backbone else {})
+    graph = build_head_graph(trained.heads, workbench.backbone.module)
+    features = workbench.sessions.open(trained.heads.tuned_from)
+    detector = PairedDetector(features, HeadSession(graph.SerializeToString()))
+    weights = restore_weights(trained.weights)
     found = []
     for image in images:
         if should_stop and should_stop():
@@ -163,7 +187,7 @@ def predict_images(
 
 
 def fingerprint_run(
-    examples: Sequence[Example], classes: Sequence[str], recipe: Recipe, *, seed: int, backbone: str
+    examples: Sequence[Example], classes: Sequence[str], recipe: Recipe | ImageRecipe, *, seed: int, backbone: str
 ) -> str:
     """SHA-256 of everything that decides the weights."""
     facts: Mapping[str, object] = {

@@ -1,27 +1,21 @@
-"""Recipe `full`: the blocks of the backbone after its trunk are trained with pyramid and heads, on views drawn anew."""
+"""Recipe `full`: most blocks of the backbone are trained with pyramid and heads, on views drawn anew in each step."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from training.vision.artifacts import Trained
 from training.vision.augmentation import draw_view, move_boxes, render_view
-from training.vision.backbone_graph import fold_tail
 from training.vision.checkpoints import Checkpoint
-from training.vision.detector import Detector
-from training.vision.efficientnet import EfficientNetLite0
 from training.vision.examples import Example, Image, Pixels, read_pixels
 from training.vision.few_shot import OnFeatures, Workbench, describe_trained
-from training.vision.graph import head_spec
-from training.vision.learner import ParameterGroup, group_parameters
 from training.vision.recipes import Recipe
 from training.vision.sessions import network_size
 from training.vision.train import (
@@ -29,13 +23,12 @@ from training.vision.train import (
     ShouldStop,
     Stopped,
     TrainView,
-    build_detector,
     choose_batch,
     compute_view_losses,
     match_anchors,
     train_lesson,
 )
-from training.vision.weights import Stored, store_difference, store_heads
+from training.vision.tuning import TunedDetector, build_tuned, store_tuned
 
 
 @dataclass(frozen=True)
@@ -49,24 +42,6 @@ class Picture:
     classes: npt.NDArray[np.int64]
 
 
-class TunedDetector(nn.Module):
-    """The trunk's output (N, 24, H/4, W/4) -> class logits (N, A, K) and box deltas (N, A, 4)."""
-
-    def __init__(self, backbone: EfficientNetLite0, detector: Detector) -> None:
-        super().__init__()
-        self.backbone = deepcopy(backbone).requires_grad_(False)
-        self.backbone.tail.requires_grad_(True)
-        self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
-        self.detector = detector
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            trunk = self.backbone.forward_trunk(images)
-        features: list[Tensor] = self.backbone.forward_tail(trunk)
-        found: tuple[Tensor, Tensor] = self.detector(features)
-        return found
-
-
 @dataclass(frozen=True)
 class PictureLesson:
     """Blocks, pyramid and heads, learnt from views that no step sees twice; drawn by seed and step."""
@@ -76,29 +51,24 @@ class PictureLesson:
     recipe: Recipe
     seed: int
 
-    def parameter_groups(self) -> list[ParameterGroup]:
-        """The pretrained blocks move slowly, what is new fast."""
-        decay = self.recipe.weight_decay
-        return [
-            *group_parameters(self.module.backbone.tail, rate=self.recipe.backbone_rate, weight_decay=decay),
-            *group_parameters(self.module.detector, rate=self.recipe.learning_rate, weight_decay=decay),
-        ]
-
     def losses(self, step: int, count: int) -> dict[str, Tensor]:
         chosen = choose_batch(self.pictures, count, self.seed, step)
         drawn = [self._draw(self.pictures[index], [self.seed, step, place]) for place, index in enumerate(chosen)]
-        images = torch.stack([pixels for pixels, _ in drawn]).float().contiguous(memory_format=torch.channels_last)
-        logits, deltas = self.module(images)
+        images = torch.stack([pixels for pixels, _ in drawn]).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            parts = self.module.backbone.forward_until(images, self.module.cut)
+        logits, deltas = self.module(parts)
         return compute_view_losses(logits, deltas, [view for _, view in drawn], self.recipe)
 
     def _draw(self, picture: Picture, draw: list[int]) -> tuple[Tensor, TrainView]:
         rng = np.random.default_rng(draw)
-        view = draw_view(rng, smallest_crop=self.recipe.smallest_crop, flips=self.recipe.flips)
+        recipe = self.recipe
+        view = draw_view(rng, recipe.variety)
         pixels = read_pixels(picture.pixels)
         height, width = pixels.shape[:2]
         boxes, kept = move_boxes(picture.boxes, view, height, width, picture.size)
-        seen = resize(render_view(pixels, view), picture.size)
-        matched = match_anchors(boxes, picture.size, self.recipe)
+        seen = resize(render_view(pixels, view), picture.size).float()
+        matched = match_anchors(boxes, picture.size, recipe)
         return seen, TrainView(picture.image, picture.size, boxes, picture.classes[kept], matched, load=list)
 
 
@@ -115,21 +85,13 @@ def train_full(
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train on the prepared pictures of the examples, by a settled recipe; raises what train_lesson raises."""
-    module = workbench.backbone.module
-    spec = head_spec(recipe)
     trained = describe_trained(examples, classes, recipe, seed, workbench=workbench)
-    tuned = TunedDetector(module, build_detector(spec, module.channels, len(classes), seed))
+    tuned = build_tuned(workbench.backbone.module, trained.heads, len(classes), seed)
     average = train_lesson(
         PictureLesson(tuned, views, recipe, seed), recipe=recipe, fingerprint=trained.fingerprint,
         on_progress=on_progress, should_stop=should_stop, checkpoint=checkpoint,
     )  # fmt: skip
-    return trained.with_weights(_store(tuned, average, module))
-
-
-def _store(tuned: TunedDetector, average: dict[str, Tensor], shared: EfficientNetLite0) -> Stored:
-    tuned.load_state_dict(average, strict=False)  # the statistics of norms are no parameters, and stay
-    heads = {name: weight.detach().numpy() for name, weight in tuned.detector.named_parameters()}
-    return store_heads(heads) | store_difference(fold_tail(tuned.backbone), fold_tail(shared))
+    return trained.with_weights(store_tuned(tuned, average, workbench.backbone.module, recipe.tuned_rank))
 
 
 def prepare_pictures(

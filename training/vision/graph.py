@@ -3,12 +3,12 @@
 What is evaluated, hosted and bundled is these graphs; the PyTorch modules only train. Inputs and outputs:
 
 backbone  image uint8 (H, W, 3), size int64 (2,) = network height, width   -> c8, c16, c32
-trunk     the same                                                         -> trunk (1, 24, h/4, w/4)
+until     the same                                  -> what the blocks before the tuned ones give of them, or trunk
 heads     c8, c16, c32 or trunk, image_size int64 (2,), one input a weight -> boxes (n, 4), scores (n,), classes (n,)
 merged    image uint8 (H, W, 3)                                            -> boxes, scores, classes
 
-Models that leave the backbone as it is share the first graph; those that tune it share its trunk, and bring the blocks
-after it among their weights.
+Models that leave the backbone as it is share the first graph. Those that tune its later blocks share the second, and a
+head graph that holds those blocks as they were before; what moved is among the weights that it is given.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import onnx
 import torch
 from onnx import TensorProto
 
-from training.vision.backbone_graph import fold_tail, fold_trunk, write_tail, write_trunk
+from training.vision.backbone_graph import LowRank, fold_blocks, is_product, write_from, write_until
 from training.vision.boxes import LARGEST_LOG_SIZE
 from training.vision.detector import MOST_CANDIDATES, MOST_DETECTIONS, Detector
 from training.vision.nodes import (
@@ -38,7 +38,7 @@ from training.vision.nodes import (
 from training.vision.pyramid import BACKBONE_STRIDES, GROUPS, level_strides
 from training.vision.recipes import Recipe
 from training.vision.sessions import FEATURES, MULTIPLE, TRUNK
-from training.vision.weights import Stored, restore_weights
+from training.vision.weights import DOWN, UP, Stored, move_weights, restore_weights
 
 if TYPE_CHECKING:  # backbones builds its graphs with this module
     from training.vision.backbones import Backbone
@@ -58,18 +58,32 @@ class HeadSpec:
     anchor_scale: float
     score_threshold: float
     nms_iou: float
-    tunes_backbone: bool = False  # the blocks after the trunk are the model's own
+    tuned_from: int = 0  # first block of the backbone that was tuned; 0: none was
 
     def file_name(self, backbone: str) -> str:
         """What its graph is called among the shared graphs."""
         facts = asdict(self)
-        if not self.tunes_backbone:
-            del facts["tunes_backbone"]  # models from before there was a choice keep their graph's name
+        if not self.tuned_from:
+            del facts["tuned_from"]  # models from before there was a choice keep their graph's name
         return f"{backbone}.heads-{sha256(json.dumps(facts).encode()).hexdigest()[:16]}.onnx"
 
     def feature_graph(self, backbone: str) -> str:
         """What the shared graph before it is called."""
-        return f"{backbone}.trunk.onnx" if self.tunes_backbone else f"{backbone}.onnx"
+        return feature_graph_name(backbone, self.tuned_from)
+
+    def cut(self, module: EfficientNetLite0) -> int:
+        """The number of blocks before this graph."""
+        return self.tuned_from or len(module.blocks)
+
+    def parts(self, module: EfficientNetLite0) -> dict[str, int]:
+        """What it takes of the graph before it: names and channels."""
+        cut = self.cut(module)
+        begun = {
+            FEATURES[level]: sum(module.widths[index] for index in taps if index < cut)
+            for level, taps in enumerate(module.taps)
+            if taps[0] < cut and BACKBONE_STRIDES[level] >= self.finest
+        }
+        return begun or {TRUNK: module.widths[cut - 1]}
 
     def inputs(self, channels: Sequence[int]) -> tuple[int, ...]:
         """Widths of the backbone's features that are taken, of `channels` at strides 8, 16 and 32."""
@@ -84,39 +98,36 @@ def head_spec(recipe: Recipe) -> HeadSpec:
     """The graph that serves a settled recipe's models."""
     return HeadSpec(
         recipe.finest_stride, recipe.pyramid_channels, recipe.tower_depth, recipe.anchor_scale,
-        recipe.score_threshold, recipe.nms_iou, recipe.tunes_backbone,
+        recipe.score_threshold, recipe.nms_iou, recipe.tuned_from,
     )  # fmt: skip
 
 
-def build_backbone_graph(backbone: Backbone) -> onnx.ModelProto:
-    writer, image, size = _begin(backbone.module)
-    writer.fix(fold_tail(backbone.module))
-    features = write_tail(writer, backbone.module, write_trunk(writer, backbone.module, image, size))
-    for name, value in zip(FEATURES, features, strict=True):
+def feature_graph_name(backbone: str, tuned_from: int = 0) -> str:
+    """What the shared graph of the blocks that a model leaves as they are is called."""
+    return f"{backbone}.until-{tuned_from}.onnx" if tuned_from else f"{backbone}.onnx"
+
+
+def build_feature_graph(backbone: Backbone, tuned_from: int = 0) -> onnx.ModelProto:
+    """The whole backbone, or its blocks before `tuned_from`."""
+    writer, module = GraphWriter(), backbone.module
+    image, size = writer.take("image", BYTE, ["height", "width", 3]), writer.take("size", INT, [2])
+    cut = tuned_from or len(module.blocks)
+    writer.fix(fold_blocks(module, 0, cut))
+    parts = write_until(writer, module, image, size, cut)
+    begun = [name for name, taps in zip(FEATURES, module.taps, strict=True) if taps[0] < cut]
+    for name, value in zip(begun or [TRUNK], parts, strict=True):
         writer.give(value, name, FLOAT, [1, "c", "h", "w"])
     return writer.build("backbone", _named(backbone))
 
 
-def build_trunk_graph(backbone: Backbone) -> onnx.ModelProto:
-    writer, image, size = _begin(backbone.module)
-    writer.give(write_trunk(writer, backbone.module, image, size), TRUNK, FLOAT, [1, "c", "h", "w"])
-    return writer.build("trunk", _named(backbone))
-
-
 def build_head_graph(spec: HeadSpec, module: EfficientNetLite0) -> onnx.ModelProto:
-    """`module` is the backbone's; any number of classes fits the graph."""
-    writer = GraphWriter()
-    if spec.tunes_backbone:
-        trunk = writer.take(TRUNK, FLOAT, [1, "trunk_c", "trunk_h", "trunk_w"])
-        for name, weight in fold_tail(module).items():
-            writer.take(name, FLOAT, list(weight.shape))
-        features = write_tail(writer, module, trunk)[BACKBONE_STRIDES.index(spec.finest) :]
-    else:
-        inputs = spec.inputs(module.channels)
-        features = [
-            writer.take(name, FLOAT, [1, width, f"{name}_h", f"{name}_w"])
-            for name, width in zip(FEATURES[-len(inputs) :], inputs, strict=True)
-        ]
+    """`module` is the backbone's; any number of classes fits the graph, and any rank of what moved."""
+    writer, cut = GraphWriter(), spec.cut(module)
+    parts = [
+        writer.take(name, FLOAT, [1, width, f"{name}_h", f"{name}_w"]) for name, width in spec.parts(module).items()
+    ]
+    moved = _take_moves(writer, module, cut)
+    features = write_from(writer, module, parts, cut, moved)[-len(spec.inputs(module.channels)) :]
     image_size = writer.take("image_size", INT, [2])
     with torch.device("meta"):  # shapes only
         detector = spec.build_detector(module.channels, classes=1)
@@ -133,23 +144,32 @@ def merge_graphs(
     """One self-contained graph of a model's stored weights; its metadata names the classes."""
     writer, module = GraphWriter(), backbone.module
     image = writer.take("image", BYTE, ["height", "width", 3])
-    tail = fold_tail(module)
-    writer.fix(fold_trunk(module) | tail | restore_weights(weights, tail))
+    writer.fix(move_weights(fold_blocks(module), restore_weights(weights)))
     image_size = write_shape(writer, image, 0, 2)
-    trunk = write_trunk(writer, module, image, _write_network_size(writer, image_size, long_side))
-    features = write_tail(writer, module, trunk)
+    size = write_network_size(writer, image_size, long_side)
+    features = write_until(writer, module, image, size, len(module.blocks))
     _write_detections(writer, spec, features[BACKBONE_STRIDES.index(spec.finest) :], image_size)
     return writer.build(
         "detector", _named(backbone) | {"classes": json.dumps(list(classes)), "long_side": str(long_side)}
     )
 
 
-def _begin(module: EfficientNetLite0) -> tuple[GraphWriter, str, str]:
-    """A graph of pictures, with the trunk's weights; its inputs are the picture and the network's size."""
-    writer = GraphWriter()
-    image, size = writer.take("image", BYTE, ["height", "width", 3]), writer.take("size", INT, [2])
-    writer.fix(fold_trunk(module))
-    return writer, image, size
+def _take_moves(writer: GraphWriter, module: EfficientNetLite0, cut: int) -> dict[str, LowRank]:
+    """The blocks from `cut` on: biases and what moved as inputs, the rest as it is shared."""
+    moved = {}
+    shared = fold_blocks(module, cut) if cut < len(module.blocks) else {}
+    for name, weight in shared.items():
+        layer, _, kind = name.rpartition(".")
+        if kind == "bias":
+            writer.take(name, FLOAT, list(weight.shape))
+            continue
+        writer.weight(name, weight)
+        outputs, inputs = weight.shape[:2]
+        if is_product(weight):
+            rank = f"{layer}.rank"
+            down = writer.take(layer + DOWN, FLOAT, [rank, inputs, 1, 1])
+            moved[layer] = LowRank(down, writer.take(layer + UP, FLOAT, [outputs, rank, 1, 1]))
+    return moved
 
 
 def _named(backbone: Backbone) -> dict[str, str]:
@@ -161,7 +181,7 @@ def _weight_shape(name: str, shape: Sequence[int]) -> list[str | int]:
     return ["classes" if per_class and axis == 0 else side for axis, side in enumerate(shape)]
 
 
-def _write_network_size(writer: GraphWriter, image_size: str, long_side: int) -> str:
+def write_network_size(writer: GraphWriter, image_size: str, long_side: int) -> str:
     """sessions.network_size in integers: (2,) -> (2,)."""
     longest = writer.add("ReduceMax", image_size, keepdims=1)
     scaled = writer.add("Mul", image_size, writer.constant([2 * long_side]))

@@ -33,18 +33,25 @@ class Lesson(Protocol):
     @property
     def module(self) -> nn.Module: ...
 
-    def parameter_groups(self) -> list[ParameterGroup]: ...
-
     def losses(self, step: int, count: int) -> dict[str, Tensor]: ...
 
 
-def group_parameters(module: nn.Module, *, rate: float, weight_decay: float) -> list[ParameterGroup]:
-    """Norms and biases are not decayed: pulling a norm's scale to zero switches channels off."""
-    weights = [weight for weight in module.parameters() if weight.ndim > 1]
-    others = [weight for weight in module.parameters() if weight.ndim <= 1]
+def group_parameters(module: nn.Module, recipe: Recipe) -> list[ParameterGroup]:
+    """What is trained of a module: pretrained blocks move slowly, what is new fast.
+
+    Norms and biases are not decayed: pulling a norm's scale to zero switches channels off.
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, weight in module.named_parameters():
+        if weight.requires_grad:
+            groups.setdefault((name.startswith("backbone."), weight.ndim > 1), []).append(weight)
     return [
-        {"params": weights, "peak": rate, "weight_decay": weight_decay},
-        {"params": others, "peak": rate, "weight_decay": 0.0},
+        {
+            "params": weights,
+            "peak": recipe.backbone_rate if is_pretrained else recipe.learning_rate,
+            "weight_decay": recipe.weight_decay if is_decayed else 0.0,
+        }
+        for (is_pretrained, is_decayed), weights in groups.items()
     ]
 
 
@@ -68,7 +75,7 @@ class Learner:
         self._lesson = lesson
         self._recipe = recipe
         self._fingerprint = fingerprint
-        groups = cast("list[dict[str, Any]]", lesson.parameter_groups())
+        groups = cast("list[dict[str, Any]]", group_parameters(lesson.module, recipe))
         self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), foreach=False)
 
     def learn(self, step: int) -> dict[str, float]:

@@ -4,25 +4,38 @@ from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True)
+class Variety:
+    """How views differ from their image: bounds of what is drawn."""
+
+    smallest_crop: float  # side, in fractions of the image
+    flips: bool
+    stretch: float = 0.0  # each side longer or shorter by up to exp(stretch)
+    relighting: float = 0.0  # contrast up to exp(± relighting), brightness up to ± 0.4 relighting of the range
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a detector is trained. Sizes are in pixels of the resized image unless said otherwise."""
 
     name: str
     version: int
     backbone: str = "efficientnet_lite0"  # its first blocks are never trained: one resident graph serves every model
-    tunes_backbone: bool = False  # trains the blocks after the trunk too
+    tuned_from: int = 0  # the first block of it that is trained; 0: none is
+    tuned_rank: int = 12  # of what is stored of a tuned convolution's move; more is larger and truer
     backbone_rate: float = 0.0  # peak learning rate of those blocks
+    caches_views: bool = True  # views are drawn once and their features kept; else each step draws new ones
     long_side: int = 0  # the longer side of the resized image; 0 picks it from the boxes: smaller boxes, larger image
     finest_stride: int = 0  # of the pyramid, 8 or 16; 0 picks it from the boxes: level 8 costs most and sees small ones
-    views: int = 8  # cached views an image, the plain one included; each costs one backbone pass and disk
+    views: int = 16  # cached views an image, the plain one included; each costs one backbone pass and disk
     smallest_crop: float = 0.6  # side of the smallest crop in fractions of the image; less zooms in more
+    stretch: float = 0.0  # see Variety
+    relighting: float = 0.0
     flips: bool = True  # mirror views; off where orientation tells classes apart (text, left and right parts)
     pyramid_channels: int = 48  # width of pyramid and heads; parameters grow with its square (budget: 250,000)
     tower_depth: int = 2  # 3 × 3 convolutions before each output
     anchor_scale: float = 4.0  # side of the one square anchor of a cell, in strides
     candidates: int = 9  # cells a level from which a box may take its positives
-    steps: int = 500  # optimiser steps; time grows in proportion
-    coarse_bonus: bool = True  # without the finest level a step costs a third: 1.6 × the steps, 2 × the views
+    steps: int = 450  # optimiser steps; time grows in proportion
     batch_images: int = 8  # views a step, at most
     window: int = 256  # side, in pixels, of the part of a view whose finest level is learnt in a step; 0: all of it
     step_cells: int = 8_500  # cells a step, about: large images make smaller batches, not longer trainings
@@ -39,15 +52,19 @@ class Recipe:
     folds: int = 3  # of the out-of-fold evaluation; each costs one training
     checkpoint_steps: int = 100  # at most so many steps are lost when a worker dies
 
+    @property
+    def variety(self) -> Variety:
+        return Variety(self.smallest_crop, self.flips, self.stretch, self.relighting)
+
     def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 
-FAST = Recipe(name="fast", version=1)
+FAST = Recipe(name="fast", version=2, tuned_from=7, backbone_rate=5e-4, stretch=0.15, relighting=0.2)
 FULL = Recipe(
-    name="full", version=1, tunes_backbone=True, backbone_rate=1.5e-4, learning_rate=1.5e-3, weight_decay=0.05,
-    views=1, steps=1_000, coarse_bonus=False, batch_images=4, window=0, step_pixels=4 * 256 * 256,
-    warmup_fraction=0.1, ema_decay=0.995,
+    name="full", version=2, tuned_from=3, tuned_rank=16, backbone_rate=1.5e-4, learning_rate=1.5e-3, weight_decay=0.05,
+    caches_views=False, views=1, stretch=0.2, relighting=0.2, steps=2_000, batch_images=4, window=0,
+    step_pixels=4 * 256 * 256, warmup_fraction=0.1, ema_decay=0.995,
 )  # fmt: skip
 AUTO = Recipe(name="auto", version=1)  # stands for one of the others: see choosing.py
 RECIPES = {recipe.name: recipe for recipe in (FAST, FULL, AUTO)}

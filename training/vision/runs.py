@@ -23,6 +23,7 @@ from training.vision.features import settle_recipe
 from training.vision.few_shot import Workbench, predict_images, prepare_views, train_fast
 from training.vision.fine_tuning import Picture, prepare_pictures, train_full
 from training.vision.folds import assign_folds
+from training.vision.image_recipes import ImageRecipe
 from training.vision.parity import Parity, make_parity
 from training.vision.predictions import Prediction
 from training.vision.progress import OnRunProgress, ProgressBoard
@@ -94,13 +95,15 @@ def run_recipe(
     board = ProgressBoard(
         on_progress, views=len(learnt) * recipe.views, trainings=[t.name for t in plan.trainings], steps=recipe.steps
     )
-    prepare = prepare_pictures if recipe.tunes_backbone else prepare_views
+    prepare = prepare_views if recipe.caches_views else prepare_pictures
     views: Sequence[_Views] = prepare(
         [examples[index] for index in learnt], recipe, workbench,
         on_features=board.note_features, should_stop=should_stop,
     )  # fmt: skip
     run = _Run(examples, list(classes), recipe, seed, workbench, dict(zip(learnt, views, strict=True)), checkpoints)
-    results = _compute_side_by_side(run, plan.trainings, board, should_stop)
+    results = compute_side_by_side(
+        lambda training, stop: run.compute(training, board, stop), plan.trainings, workbench.threads, should_stop
+    )
     board.note_judging()
     predictions = {index: found for _, judged in results.values() for index, found in judged.items()}
     evaluation = score_predictions(predictions, examples, len(classes), seed, should_stop=should_stop)
@@ -111,7 +114,9 @@ def run_recipe(
     return RunOutcome(trained, evaluation, plan.method, plan.folds, fold_of, parity, examples, board.curve, chosen.why)
 
 
-def plan_run(examples: Sequence[Example], splits: Sequence[str], recipe: Recipe, seed: int, classes: int) -> Plan:
+def plan_run(
+    examples: Sequence[Example], splits: Sequence[str], recipe: Recipe | ImageRecipe, seed: int, classes: int
+) -> Plan:
     """Decide what is judged on what. Raises NothingToLearn and TooFewGroups with what to add."""
     if len(examples) < 2:
         raise NothingToLearn("one image cannot both be learnt from and judged on: add at least one more")
@@ -176,7 +181,7 @@ class _Run:
     def _train(
         self, training: Training, board: ProgressBoard, should_stop: ShouldStop, checkpoint: Checkpoint | None
     ) -> Trained:
-        train: Callable[..., Trained] = train_full if self.recipe.tunes_backbone else train_fast
+        train: Callable[..., Trained] = train_fast if self.recipe.caches_views else train_full
         return train(
             [self.examples[index] for index in training.learnt], self.classes, self.recipe, self.seed,
             workbench=self.workbench, views=[v for index in training.learnt for v in self.views[index]],
@@ -185,14 +190,17 @@ class _Run:
         )  # fmt: skip
 
 
-def _compute_side_by_side(
-    run: _Run, trainings: Sequence[Training], board: ProgressBoard, should_stop: ShouldStop | None
-) -> dict[str, tuple[Trained, dict[int, Prediction]]]:
-    """Compute each training on a thread of its own, as many at a time as the workbench says; a failure ends all."""
+def compute_side_by_side(
+    compute: Callable[[Training, ShouldStop], Result],
+    trainings: Sequence[Training],
+    threads: int,
+    should_stop: ShouldStop | None,
+) -> dict[str, Result]:
+    """Compute each training on a thread of its own, so many at a time; a failure ends all. Results are by name."""
     given_up = threading.Event()
     stop = _either(given_up, should_stop)
-    with ThreadPoolExecutor(run.workbench.threads) as pool:
-        futures = {t.name: pool.submit(run.compute, t, board, stop) for t in trainings}
+    with ThreadPoolExecutor(threads) as pool:
+        futures = {t.name: pool.submit(compute, t, stop) for t in trainings}
         wait(futures.values(), return_when=FIRST_EXCEPTION)
         given_up.set()
     return {name: future.result() for name, future in _failed_first(futures)}

@@ -16,7 +16,7 @@ __all__ = [
 ]  # fmt: skip
 MULTIPLE = 64  # sides of the network's input: every stride divides them, and few shapes recur
 FEATURES = ("c8", "c16", "c32")  # the backbone graph's outputs, of strides 8, 16 and 32
-TRUNK = "trunk"  # the trunk graph's
+TRUNK = "trunk"  # of a graph that ends before the first of them begins
 
 
 def network_size(height: int, width: int, long_side: int) -> tuple[int, int]:
@@ -39,7 +39,7 @@ def open_session(graph: bytes, threads: int = 1) -> onnxruntime.InferenceSession
 
 
 class FeatureSession:
-    """A shared graph, of the whole backbone or of its trunk: (H, W, 3) uint8 -> what heads take, by name."""
+    """A shared graph, of the whole backbone or of its first blocks: (H, W, 3) uint8 -> what heads take, by name."""
 
     def __init__(self, graph: bytes, threads: int = 1) -> None:
         self._session = open_session(graph, threads)

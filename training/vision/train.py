@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.vision.anchors import level_shapes, make_anchors
 from training.vision.assignment import assign_anchors
@@ -16,11 +16,10 @@ from training.vision.checkpoints import Checkpoint
 from training.vision.detector import Detector
 from training.vision.features import Features
 from training.vision.graph import HeadSpec
-from training.vision.learner import Learner, Lesson, ParameterGroup, group_parameters
+from training.vision.learner import Learner, Lesson
 from training.vision.losses import NonFiniteLoss, compute_losses
 from training.vision.pyramid import BACKBONE_STRIDES
 from training.vision.recipes import Recipe
-from training.vision.weights import store_heads
 from training.vision.windows import choose_corner, choose_window, window_cells
 
 OnProgress = Callable[[int, int, dict[str, float]], None]  # step (from 1), total, named losses of that step
@@ -65,31 +64,6 @@ class TrainView:
         return torch.where(matched >= 0, torch.from_numpy(self.classes)[found], matched), torch.from_numpy(self.boxes)[
             found
         ]
-
-
-def train_detector(
-    views: Sequence[TrainView],
-    *,
-    recipe: Recipe,
-    spec: HeadSpec,
-    channels: tuple[int, ...],
-    classes: int,
-    seed: int,
-    fingerprint: str,
-    on_progress: OnProgress | None = None,
-    should_stop: ShouldStop | None = None,
-    checkpoint: Checkpoint | None = None,
-) -> dict[str, npt.NDArray[np.generic]]:
-    """Train pyramid and heads on cached features; return the averaged weights as fp16, as they are stored and served.
-
-    Raises what train_lesson raises.
-    """
-    lesson = FeatureLesson(build_detector(spec, channels, classes, seed), views, recipe, seed)
-    average = train_lesson(
-        lesson, recipe=recipe, fingerprint=fingerprint,
-        on_progress=on_progress, should_stop=should_stop, checkpoint=checkpoint,
-    )  # fmt: skip
-    return store_heads({name: weight.numpy() for name, weight in average.items()})
 
 
 def train_lesson(
@@ -137,15 +111,12 @@ def train_lesson(
 
 @dataclass(frozen=True)
 class FeatureLesson:
-    """Pyramid and heads, learnt from cached features of the frozen backbone."""
+    """Learnt from cached features: `module` takes them as it is given them, from the finest level on."""
 
-    module: Detector
+    module: nn.Module
     views: Sequence[TrainView]
     recipe: Recipe
     seed: int
-
-    def parameter_groups(self) -> list[ParameterGroup]:
-        return group_parameters(self.module, rate=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay)
 
     def losses(self, step: int, count: int) -> dict[str, Tensor]:
         batch = choose_batch(self.views, count, self.seed, step)
@@ -153,7 +124,7 @@ class FeatureLesson:
 
 
 def learn_batch(
-    detector: Detector, batch: Sequence[TrainView], recipe: Recipe, *, seed: int, step: int
+    detector: nn.Module, batch: Sequence[TrainView], recipe: Recipe, *, seed: int, step: int
 ) -> dict[str, Tensor]:
     """Named losses of views of one size, of which only windows are learnt at the finest level where they are large."""
     size = batch[0].size

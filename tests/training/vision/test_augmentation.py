@@ -1,6 +1,7 @@
 import numpy as np
 
-from training.vision.augmentation import View, choose_views, move_boxes, render_view
+from training.vision.augmentation import View, choose_views, draw_view, move_boxes, render_view
+from training.vision.recipes import Variety
 
 IMAGE = np.arange(4 * 8 * 3, dtype=np.uint8).reshape(4, 8, 3)
 
@@ -26,10 +27,10 @@ def test_a_crop_shifts_cuts_drops_and_scales() -> None:
 
 
 def test_views_repeat_and_differ_between_images() -> None:
-    first = choose_views("a", seed=0, count=8, smallest_crop=0.5, flips=True)
-    assert first == choose_views("a", seed=0, count=8, smallest_crop=0.5, flips=True)
+    first = choose_views("a", seed=0, count=8, variety=Variety(0.5, flips=True))
+    assert first == choose_views("a", seed=0, count=8, variety=Variety(0.5, flips=True))
     assert first[:4] == [View(), View(mirror_x=True), View(mirror_y=True), View(mirror_x=True, mirror_y=True)]
-    assert first[4:] != choose_views("b", seed=0, count=8, smallest_crop=0.5, flips=True)[4:]
+    assert first[4:] != choose_views("b", seed=0, count=8, variety=Variety(0.5, flips=True))[4:]
     for view in first[4:]:
         x1, y1, x2, y2 = view.crop
         assert 0 <= x1 < x2 <= 1.0001
@@ -38,9 +39,32 @@ def test_views_repeat_and_differ_between_images() -> None:
 
 
 def test_no_view_is_mirrored_where_that_is_off() -> None:
-    views = choose_views("a", seed=0, count=6, smallest_crop=0.5, flips=False)
+    views = choose_views("a", seed=0, count=6, variety=Variety(0.5, flips=False))
     assert [(view.mirror_x, view.mirror_y) for view in views] == [(False, False)] * 6
 
 
 def test_a_crop_of_a_tiny_image_keeps_a_pixel() -> None:
     assert render_view(np.zeros((1, 1, 3), np.uint8), View(crop=(0.6, 0.6, 0.9, 0.9))).shape == (1, 1, 3)
+
+
+def test_stretched_views_leave_the_aspect_within_their_bounds_and_stay_inside():
+    variety = Variety(0.6, flips=True, stretch=0.2, relighting=0.2)
+    views = [draw_view(np.random.default_rng(number), variety) for number in range(200)]
+    sides = np.array([[view.crop[2] - view.crop[0], view.crop[3] - view.crop[1]] for view in views])
+    ratios = sides[:, 0] / sides[:, 1]
+    assert ratios.max() <= np.exp(0.4) + 1e-3
+    assert ratios.min() >= np.exp(-0.4) - 1e-3
+    assert ratios.std() > 0.05
+    assert min(min(view.crop) for view in views) >= 0
+    assert max(max(view.crop) for view in views) <= 1
+    assert {round(view.contrast, 1) for view in views} <= {0.8, 0.9, 1.0, 1.1, 1.2}
+    assert max(abs(view.brightness) for view in views) <= 255 * 0.4 * 0.2
+    assert len({view.key() for view in views}) == 200
+
+
+def test_contrast_stretches_about_the_mean_and_brightness_moves():
+    pixels = np.array([[[50] * 3, [150] * 3]], np.uint8)  # mean 100
+    assert render_view(pixels, View(contrast=1.2))[0, :, 0].tolist() == [40, 160]
+    assert render_view(pixels, View(contrast=0.5, brightness=10))[0, :, 0].tolist() == [85, 135]
+    assert render_view(pixels, View(contrast=4.0))[0, :, 0].tolist() == [0, 255]
+    assert render_view(pixels, View())[0, :, 0].tolist() == [50, 150]

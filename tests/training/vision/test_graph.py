@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from training.vision.backbones import Backbone
 from training.vision.detector import Detector, select_detections
-from training.vision.graph import HeadSpec, build_backbone_graph, build_head_graph, merge_graphs
+from training.vision.graph import HeadSpec, build_feature_graph, build_head_graph, merge_graphs
 from training.vision.sessions import FeatureSession, HeadSession, PairedDetector, network_size, open_session
 
 SPEC = HeadSpec(finest=8, channels=16, depth=1, anchor_scale=4.0, score_threshold=0.05, nms_iou=0.5)
@@ -31,7 +31,7 @@ def photograph(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def features(backbone: Backbone) -> FeatureSession:
-    return FeatureSession(build_backbone_graph(backbone).SerializeToString())
+    return FeatureSession(build_feature_graph(backbone).SerializeToString())
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_nothing_found_is_empty_not_an_error(features: FeatureSession, heads: He
 
 
 def test_equal_models_give_equal_bytes(backbone: Backbone) -> None:
-    first, second = (build_backbone_graph(backbone).SerializeToString(deterministic=True) for _ in range(2))
+    first, second = (build_feature_graph(backbone).SerializeToString(deterministic=True) for _ in range(2))
     assert first == second
 
 
