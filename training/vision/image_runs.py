@@ -92,9 +92,7 @@ def run_images(  # noqa: PLR0917 - run_recipe's, after the kind
         task.refuse_too_little(training.learnt, [example.group for example in examples])
     recipe = settle_image_recipe(recipe, examples)
     used = sorted({index for training in trainings for index in training.learnt})
-    board = ProgressBoard(
-        on_progress, views=len(used), trainings=[training.name for training in trainings], steps=task.steps
-    )
+    board = ProgressBoard(on_progress, views=len(used), steps={training.name: task.steps for training in trainings})
     loads = prepare_descriptions(
         [examples[index] for index in used], recipe, workbench,
         on_features=board.note_features, should_stop=should_stop,

@@ -76,7 +76,7 @@ class Learner:
         self._recipe = recipe
         self._fingerprint = fingerprint
         groups = cast("list[dict[str, Any]]", group_parameters(lesson.module, recipe))
-        self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), foreach=False)
+        self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
 
     def learn(self, step: int) -> dict[str, float]:
         """One step downhill; the losses by name. Raises NonFiniteLoss before anything changes, and OutOfMemory."""

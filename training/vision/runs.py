@@ -8,7 +8,7 @@ one core.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
 
@@ -92,15 +92,15 @@ def run_recipe(
     plan = plan_run(examples, splits, chosen.recipe, seed, len(classes))
     recipe = settle_recipe(chosen.recipe, examples)
     learnt = sorted(set(chain.from_iterable(training.learnt for training in plan.trainings)))
-    board = ProgressBoard(
-        on_progress, views=len(learnt) * recipe.views, trainings=[t.name for t in plan.trainings], steps=recipe.steps
-    )
+    recipes = {training.name: shorten_recipe(recipe, training, plan) for training in plan.trainings}
+    steps = {name: shortened.steps for name, shortened in recipes.items()}
+    board = ProgressBoard(on_progress, views=len(learnt) * recipe.views, steps=steps)
     prepare = prepare_views if recipe.caches_views else prepare_pictures
     views: Sequence[_Views] = prepare(
         [examples[index] for index in learnt], recipe, workbench,
         on_features=board.note_features, should_stop=should_stop,
     )  # fmt: skip
-    run = _Run(examples, list(classes), recipe, seed, workbench, dict(zip(learnt, views, strict=True)), checkpoints)
+    run = _Run(examples, list(classes), recipes, seed, workbench, dict(zip(learnt, views, strict=True)), checkpoints)
     results = compute_side_by_side(
         lambda training, stop: run.compute(training, board, stop), plan.trainings, workbench.threads, should_stop
     )
@@ -134,6 +134,12 @@ def plan_run(
     return Plan(OUT_OF_FOLD, len(trainings) - 1, trainings)
 
 
+def shorten_recipe(recipe: Recipe, training: Training, plan: Plan) -> Recipe:
+    """A sibling sees each image as often as the model does; it has fewer of them, so it takes fewer steps."""
+    share = len(training.learnt) / len(plan.trainings[0].learnt)
+    return replace(recipe, steps=max(1, round(recipe.steps * share)))
+
+
 def _split_off_test(examples: Sequence[Example], splits: Sequence[str]) -> tuple[list[int], list[int]]:
     """Indices learnt and tested; an image of a group that is learnt from is not tested, wherever it was put."""
     groups = {e.group for e, split in zip(examples, splits, strict=True) if split != "TEST"}
@@ -158,7 +164,7 @@ class _Run:
 
     examples: list[Example]
     classes: list[str]
-    recipe: Recipe
+    recipes: Mapping[str, Recipe]  # of each training
     seed: int
     workbench: Workbench
     views: Mapping[int, _Views]
@@ -181,9 +187,10 @@ class _Run:
     def _train(
         self, training: Training, board: ProgressBoard, should_stop: ShouldStop, checkpoint: Checkpoint | None
     ) -> Trained:
-        train: Callable[..., Trained] = train_fast if self.recipe.caches_views else train_full
+        recipe = self.recipes[training.name]
+        train: Callable[..., Trained] = train_fast if recipe.caches_views else train_full
         return train(
-            [self.examples[index] for index in training.learnt], self.classes, self.recipe, self.seed,
+            [self.examples[index] for index in training.learnt], self.classes, recipe, self.seed,
             workbench=self.workbench, views=[v for index in training.learnt for v in self.views[index]],
             on_progress=lambda step, _, losses: board.note_step(training.name, step, losses),
             should_stop=should_stop, checkpoint=checkpoint,

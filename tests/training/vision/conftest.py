@@ -39,10 +39,10 @@ def workbench(weights_folder: Path, tmp_path: Path) -> Workbench:
 
 @pytest.fixture
 def tiny() -> Recipe:
-    """Seconds of training: one view, a narrow pyramid, one block of the backbone."""
+    """Seconds of training: one view, a narrow pyramid."""
     return find_recipe(
-        "fast", tuned_from=15, long_side=128, finest_stride=8, views=1, pyramid_channels=16, tower_depth=1, steps=6, batch_images=2,
-        checkpoint_steps=2, folds=2,
+        "fast", long_side=128, finest_stride=8, views=1, pyramid_channels=16, tower_depth=1,
+        steps=6, batch_images=2, checkpoint_steps=2, folds=2,
     )  # fmt: skip
 
 

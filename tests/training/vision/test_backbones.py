@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from training.vision import efficientnet
 from training.vision.backbones import Backbone, convert_weights, load_backbone, packaged_weights
 from training.vision.efficientnet import ConvNorm, EfficientNetLite0, WrongWeights
 
@@ -12,6 +13,51 @@ def test_features_have_strides_8_16_32(backbone: Backbone) -> None:
     features = backbone.module(torch.zeros(1, 3, 64, 128))
     assert [tuple(feature.shape) for feature in features] == [(1, 80, 8, 16), (1, 576, 4, 8), (1, 1088, 2, 4)]
     assert not any(feature.requires_grad for feature in features)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4, 7, 9, 11, 12, 16])
+def test_cut_anywhere_the_features_are_the_same(backbone: Backbone, cut: int) -> None:
+    images = torch.rand(2, 3, 64, 64) * 255
+    parts = backbone.module.forward_until(images, cut)
+    for found, whole in zip(backbone.module.forward_from(parts, cut), backbone.module(images), strict=True):
+        torch.testing.assert_close(found, whole)
+
+
+def test_what_is_before_the_first_part_given_is_left_out(backbone: Backbone) -> None:
+    images = torch.rand(1, 3, 64, 64) * 255
+    _, part = backbone.module.forward_until(images, 7)
+    assert part.shape[1] == 80 + 80  # blocks 5 and 6
+    features = backbone.module.forward_from([part], 7)
+    assert [feature.shape[1] for feature in features] == [576, 1088]
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_fixed_filters_have_the_gradient_of_a_convolution(kernel: int) -> None:
+    layer = ConvNorm(6, 6, kernel, groups=6).eval()
+    layer.norm.weight.data.uniform_(0.5, 2)
+    x = torch.randn(2, 6, 9, 7, requires_grad=True)
+    gradients = []
+    for is_learnt in (True, False):
+        layer.conv.weight.requires_grad_(is_learnt)
+        layer.norm.weight.requires_grad_(is_learnt)
+        gradients.append(torch.autograd.grad(layer(x).square().sum(), [x, layer.norm.bias]))
+    for learnt, fixed in zip(*gradients, strict=True):
+        torch.testing.assert_close(fixed, learnt, rtol=1e-4, atol=1e-5)
+
+
+def test_products_in_bfloat16_are_near_those_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = ConvNorm(32, 16, 1).eval(), torch.rand(2, 32, 4, 4)
+    found = []
+    for has in (False, True):
+        monkeypatch.setattr(efficientnet, "HAS_BFLOAT16", has)
+        found.append(layer(x))
+        with torch.no_grad():
+            found.append(layer(x))
+    wide, wide_fixed, narrow, narrow_fixed = found
+    torch.testing.assert_close(narrow, wide, atol=0.02, rtol=0.02)
+    assert not torch.equal(narrow, wide)
+    # Where nothing is learnt nothing is rounded.
+    assert torch.equal(narrow_fixed, wide_fixed)
 
 
 def test_weights_are_all_of_lite0_up_to_its_last_block(backbone: Backbone) -> None:

@@ -5,7 +5,7 @@ from training.vision.progress import ProgressBoard, RunProgress
 
 def board() -> tuple[ProgressBoard, list[RunProgress]]:
     told: list[RunProgress] = []
-    return ProgressBoard(told.append, views=4, trainings=("final", "fold-1"), steps=2), told
+    return ProgressBoard(told.append, views=4, steps={"final": 2, "fold-1": 2}), told
 
 
 def test_losses_are_the_published_models_while_it_learns() -> None:

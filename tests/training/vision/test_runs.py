@@ -13,7 +13,7 @@ from training.vision.folds import TooFewGroups
 from training.vision.losses import NonFiniteLoss
 from training.vision.progress import RunProgress
 from training.vision.recipes import Recipe
-from training.vision.runs import RunOutcome, plan_run, run_recipe
+from training.vision.runs import RunOutcome, plan_run, run_recipe, shorten_recipe
 from training.vision.train import Stopped
 
 
@@ -55,6 +55,14 @@ def test_every_image_is_judged_by_a_model_that_did_not_see_it(case: Case, workbe
     assert [step for step, _ in outcome.curve] == list(range(1, 41))
 
 
+def test_siblings_take_fewer_steps_for_their_fewer_images(case: Case, tiny: Recipe) -> None:
+    examples = check_examples(case.images, case.annotations, 1)
+    plan = plan_run(examples, case.splits, tiny, 0, 1)
+    steps = {t.name: shorten_recipe(replace(tiny, steps=9), t, plan).steps for t in plan.trainings}
+    assert steps == {"final": 9, "fold-1": 4, "fold-2": 4}  # three of six images; four and a half, to the even
+    assert shorten_recipe(replace(tiny, steps=1), plan.trainings[1], plan).steps == 1
+
+
 def test_bytes_do_not_depend_on_threads(case: Case, workbench: Workbench, tiny: Recipe, tmp_path: Path) -> None:
     outcomes = [run(case, replace(tiny, views=2), replace(workbench, threads=threads)) for threads in (1, 2, 4)]
     assert len({str(pack_model(outcome.trained)) for outcome in outcomes}) == 1
@@ -74,7 +82,7 @@ def test_grey_images_and_mapped_files_give_what_arrays_give(
     assert pack_model(run(case, tiny, workbench).trained) == pack_model(whole.trained)
 
 
-@pytest.mark.parametrize("stop_after", [3, 9, 16])
+@pytest.mark.parametrize("stop_after", [3, 7, 10])
 def test_an_interrupted_run_ends_as_one_that_was_not(
     case: Case, workbench: Workbench, tiny: Recipe, tmp_path: Path, stop_after: int
 ) -> None:
@@ -85,8 +93,8 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
             should_stop=lambda: sum(": step " in report.message for report in reports) >= stop_after)  # fmt: skip
     first = len(reports)
     resumed = run(case, tiny, workbench, checkpoints=kept, on_progress=reports.append)
-    # 3 trainings of 6 steps; what was done is not done again.
-    assert sum(": step " in report.message for report in reports[first:]) == 18 - stop_after
+    # 6 steps of the model, and 3 of each of its siblings; what was done is not done again.
+    assert sum(": step " in report.message for report in reports[first:]) == 12 - stop_after
     whole = run(case, tiny, workbench)
     assert pack_model(resumed.trained) == pack_model(whole.trained)
     assert resumed.evaluation.intervals == whole.evaluation.intervals
