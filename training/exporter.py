@@ -91,6 +91,7 @@ def _build(context: JobContext, storage: TenantStorage, model: Model, described:
             token=context.token,
             tenant_id=context.tenant_id,
             parameters={
+                "kind": model.project.kind,
                 "backbone_dir": str(settings.BACKBONE_DIR),
                 "model": described,
                 "threads": settings.ENGINE_THREADS,

@@ -31,7 +31,7 @@ from training.domain.computing import (
     Report,
 )
 from training.domain.course import Course
-from training.domain.recipes import recipe_named
+from training.domain.recipes import RecipeNotForKind, recipe_named
 from training.domain.runs import TRAIN, Artifacts, ProjectGone, finish_run
 from training.models import Model, Run
 
@@ -75,7 +75,7 @@ def _train(context: JobContext, storage: TenantStorage, run: Run, checkpoints: R
         manifest = load_manifest(snapshot=run.snapshot, storage=storage)
     inputs.refuse_reduced(context, manifest)
     inputs.refuse_oversized(manifest)
-    recipe = _recipe(run)
+    recipe = _recipe(run, manifest.kind)
     pixels = inputs.fetch_pixels(context, storage, manifest)
     parts = checkpoints.fetch()
     computation = Computation(
@@ -100,11 +100,11 @@ def _train(context: JobContext, storage: TenantStorage, run: Run, checkpoints: R
     return model.id
 
 
-def _recipe(run: Run) -> dict[str, object]:
+def _recipe(run: Run, kind: str) -> dict[str, object]:
     """Everything the recipe says; a run asked for under another version of it is not computed under this one."""
     try:
-        recipe = recipe_named(run.recipe)
-    except Invalid as error:
+        recipe = recipe_named(run.recipe, kind=kind)
+    except (Invalid, RecipeNotForKind) as error:
         raise _recipe_changed(run) from error
     if recipe.version != run.recipe_version:
         raise _recipe_changed(run)
@@ -133,6 +133,7 @@ def _parameters(
         for image in manifest.images
     ]
     return {
+        "kind": manifest.kind,
         "images": images,
         "classes": [label.name for label in manifest.classes],
         "recipe": recipe,

@@ -23,7 +23,12 @@ from tenants.refusals import Invalid
 DEFAULT_THRESHOLD = 0.3
 MAX_JSON_BYTES = 16 * 1024
 PARAMETERS = [
-    OpenApiParameter("threshold", float, description=f"Least score returned, 0 to 1; {DEFAULT_THRESHOLD} unless told.")
+    OpenApiParameter(
+        "threshold",
+        float,
+        description=f"Least score of a defect that is returned, 0 to 1; {DEFAULT_THRESHOLD} unless told. Models that"
+        " judge whole images return no defects, and do without.",
+    )
 ]
 REQUEST = {
     "image/*": OpenApiTypes.BINARY,
@@ -48,7 +53,7 @@ class ModelPredictView(_PredictView):
         operation_id="models_predict", parameters=PARAMETERS, request=REQUEST, responses=PredictionSerializer
     )
     def post(self, request: Request, model_id: uuid.UUID) -> Response:
-        """What the model finds in the image sent, or in an image of the tenant's."""
+        """What the model says of the image sent, or of an image of the tenant's."""
         picture, threshold = picture_in(request), threshold_in(request)
         found = predictions.predict_with_model(
             model_id=model_id, picture=picture, threshold=threshold, by=self.principal

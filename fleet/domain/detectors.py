@@ -31,6 +31,7 @@ SETTLES = 3
 _JUDGES = ("classification", "anomaly")
 # Such a session's memory, in sizes of the weights: as they came, and laid out anew.
 SESSION_COPIES = 3
+LARGEST_COPY = 1_000_000  # bytes of a head graph
 
 
 class ModelUnavailable(Refusal):
@@ -102,6 +103,10 @@ class Graphs:
                 self._judges[name] = ImageHeadSession(self._head_graph(name), self._threads)
             return self._judges[name]
 
+    def can_fix(self, name: str) -> bool:
+        """Whether a head graph is small enough to be copied for a model. Raises ModelUnavailable."""
+        return len(self._head_graph(name)) < LARGEST_COPY
+
     def fixed_head(self, name: str, weights: dict[str, Floats]) -> HeadSession:
         """A session of one model's. Raises ModelUnavailable."""
         return HeadSession(fix_weights(self._head_graph(name), weights), self._threads)
@@ -117,7 +122,8 @@ class OwnPart:
     """What a model adds to the shared graphs. Safe for threads.
 
     At first its weights go into the shared head graph with each call, so that a model is ready as soon as it is read.
-    When it is asked for the `SETTLES`th time it gets a session of its own, in which they are constants.
+    When it is asked for the `SETTLES`th time it gets a session of its own, in which they are constants, unless the
+    graph holds blocks of the backbone: those are laid out as it is, and a copy of them for each model would fill memory.
     """
 
     def __init__(self, weights: dict[str, Floats], head_graph: str, feature_graph: str) -> None:
@@ -138,13 +144,13 @@ class OwnPart:
         with self._lock:
             self._asked += 1
             settles = self._asked == SETTLES
-        if settles:  # the others go on meanwhile
+        if settles and graphs.can_fix(self.head_graph):  # the others go on meanwhile
             self._settled = graphs.fixed_head(self.head_graph, self.weights)
         return (self._settled, {}) if self._settled else (graphs.head(self.head_graph), self.weights)
 
 
-def load_own_part(model: Model, *, tenant_id: uuid.UUID, graphs: Graphs) -> Sized[OwnPart | JudgePart]:
-    """Reads a model's files from S3. Raises ModelDamaged or ModelUnavailable."""
+def load_own_part(model: Model, *, tenant_id: uuid.UUID) -> Sized[OwnPart | JudgePart]:
+    """Reads a model's files from S3. Raises ModelDamaged."""
     storage = TenantStorage(tenant_id)
     data = read_artifact(storage=storage, name=WEIGHTS, sha256=model.weights_sha256)
     described = read_artifact(storage=storage, name=DESCRIPTION, sha256=model.description_sha256)

@@ -17,12 +17,14 @@ from django.utils.module_loading import import_string
 
 from fleet.domain.byte_cache import ByteCache
 from fleet.domain.detectors import Graphs, OwnPart, load_own_part
+from fleet.domain.judges import Judged, JudgePart
 from fleet.domain.pixels import PixelPool
 from fleet.domain.turns import Busy, Patience, Turns
 from projects.domain.decoding import PixelsRefused, PixelsUnavailable
 from tenants.refusals import Refusal
 from tenants.scope import refuse_open_transaction
 from training.models import Model
+from training.vision.image_sessions import PairedJudge
 from training.vision.sessions import PairedDetector, Prediction
 
 # Seconds that a picture waits for its turn before its sender is told to come back, and those that all of it may take.
@@ -46,9 +48,9 @@ class PictureRefused(Refusal):
 
 @dataclass(frozen=True)
 class Computed:
-    """A model's findings in one picture of `width` × `height` pixels, and what took how many seconds."""
+    """What a model says of one picture of `width` × `height` pixels, and what took how many seconds."""
 
-    found: Prediction
+    found: Prediction | Judged
     width: int
     height: int
     seconds: dict[str, float]
@@ -60,7 +62,7 @@ class Hosting:
     def __init__(self, pool: PixelPool, graphs: Graphs, *, cache_bytes: int, slots: int) -> None:
         self.pool = pool
         self.graphs = graphs
-        self.own_parts: ByteCache[OwnPart] = ByteCache(cache_bytes)
+        self.own_parts: ByteCache[OwnPart | JudgePart] = ByteCache(cache_bytes)
         self._turns = Turns(slots)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prediction")
 
@@ -93,10 +95,9 @@ class Hosting:
         own = self.own_parts.get(
             tenant_id=tenant_id,
             sha256=model.weights_sha256,
-            load=lambda: load_own_part(model, tenant_id=tenant_id, graphs=self.graphs),
+            load=lambda: load_own_part(model, tenant_id=tenant_id),
         )
-        features = self.graphs.features(own.feature_graph, sha256=model.backbone_sha256)
-        heads, weights = own.heads(self.graphs)
+        look = self._looking(own, model)
         marks.append(time.perf_counter())
         with ExitStack() as slot:
             patience = Patience(PATIENCE)
@@ -110,10 +111,20 @@ class Hosting:
                 pixels = self._decoded(tenant_id, data, declared_type)
             del data
             marks.append(time.perf_counter())
-            found = PairedDetector(features, heads).predict(pixels, weights, model.long_side)
+            found = look(pixels)
         marks.append(time.perf_counter())
         height, width = pixels.shape[:2]
         return Computed(found, width, height, _seconds(marks))
+
+    def _looking(self, own: OwnPart | JudgePart, model: Model) -> Callable[[Any], Prediction | Judged]:
+        """What looks at pixels (H, W, 3), with its sessions open. Raises ModelUnavailable."""
+        features = self.graphs.features(own.feature_graph, sha256=model.backbone_sha256)
+        if isinstance(own, JudgePart):
+            paired = PairedJudge(features, self.graphs.judge(own.head_graph))
+            return lambda pixels: Judged(own.kind, paired.judge(pixels, own.weights, model.long_side), own.threshold)
+        heads, weights = own.heads(self.graphs)
+        detector = PairedDetector(features, heads)
+        return lambda pixels: detector.predict(pixels, weights, model.long_side)
 
     def _decoded(self, tenant_id: uuid.UUID, data: bytes, declared_type: str | None) -> Any:
         try:

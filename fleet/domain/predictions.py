@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from django.conf import settings
 from fleet.domain.promotions import current_model
 from projects.domain.images import NotReady, image_key
 from projects.domain.queries import image_named
-from projects.models import Image
+from projects.models import Image, Project
 from tenants.permissions import Principal
 from tenants.refusals import Refusal
 from tenants.scope import tenant_scope
@@ -20,7 +20,9 @@ from training.domain.queries import served_model_named
 from training.models import Model
 
 if TYPE_CHECKING:
-    from fleet.domain.hosting import Computed, Hosting
+    from fleet.domain.hosting import Hosting
+    from fleet.domain.judges import Judged
+    from training.vision.predictions import Prediction as Found
 
 
 class NotServing(Refusal):
@@ -50,6 +52,7 @@ STORED_BYTES_A_PIXEL = {"image/png": 3.1, "image/jpeg": 10}
 JPEG_BLOCK = 16
 HEADER_BYTES = 128 * 1024
 MAX_STORED_BYTES = 256 * 1024 * 1024
+_HEAT_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,45 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Share:
+    """One of the things that a classifier tells apart, and how probable it is; of no class are good images."""
+
+    class_id: str | None
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Oddness:
+    """How little a picture looks like good ones, from 0 to 1: in all, and by place over the whole of it, row by row."""
+
+    score: float
+    threshold: float
+    heat: list[list[float]]
+
+    @property
+    def anomalous(self) -> bool:
+        return self.score >= self.threshold
+
+
+@dataclass(frozen=True)
 class Prediction:
-    """What a model found, best first."""
+    """What a model says of a picture: `findings`, best first, or by its kind `shares`, or its `oddness`."""
 
     model_id: uuid.UUID
     image_id: uuid.UUID | None
     width: int
     height: int
+    kind: str
     findings: list[Finding]
     seconds: dict[str, float]
+    # In the order of the model's classes.
+    shares: list[Share] = field(default_factory=list)
+    oddness: Oddness | None = None
 
 
 def predict_with_model(*, model_id: uuid.UUID, picture: Picture, threshold: float, by: Principal) -> Prediction:
-    """What the model finds with a score of at least `threshold`. Opens short scopes itself.
+    """What the model finds with a score of at least `threshold`; or says of the whole. Opens short scopes itself.
 
     Raises NotFound (model or image), NotReady, ImageFileMissing, or what `Hosting.compute` raises.
     """
@@ -110,8 +139,8 @@ def _predict(find_model: Any, picture: Picture, threshold: float, by: Principal)
         image_id=picture.image_id,
         width=computed.width,
         height=computed.height,
-        findings=_findings(computed, model.classes, threshold),
         seconds=computed.seconds,
+        **_said(computed.found, model.classes, threshold),
     )
 
 
@@ -132,8 +161,22 @@ def most_stored_bytes(stored_type: str, width: int, height: int) -> int:
     return min(MAX_STORED_BYTES, HEADER_BYTES + int(across * down * STORED_BYTES_A_PIXEL[stored_type]))
 
 
-def _findings(computed: "Computed", classes: list[dict[str, str]], threshold: float) -> list[Finding]:
-    found = computed.found
+def _said(found: "Found | Judged", classes: list[dict[str, Any]], threshold: float) -> dict[str, Any]:
+    """What of a Prediction goes by the model's kind."""
+    from fleet.domain.judges import Judged  # noqa: PLC0415 - as in _hosting
+
+    if not isinstance(found, Judged):
+        return {"kind": Project.Kind.DETECTION.value, "findings": _findings(found, classes, threshold)}
+    said: dict[str, Any] = {"kind": found.kind, "findings": []}
+    if found.threshold is None:
+        probabilities = found.outputs["probabilities"].tolist()
+        shares = [Share(label["id"], label["name"], one) for label, one in zip(classes, probabilities, strict=True)]
+        return said | {"shares": shares}
+    heat = [[round(value, _HEAT_DIGITS) for value in row] for row in found.outputs["heat"].tolist()]
+    return said | {"oddness": Oddness(float(found.outputs["score"][0]), found.threshold, heat)}
+
+
+def _findings(found: "Found", classes: list[dict[str, Any]], threshold: float) -> list[Finding]:
     rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
     return [
         Finding(classes[index]["id"], classes[index]["name"], score, (left, top, right - left, bottom - top))

@@ -29,7 +29,11 @@ class BoxSerializer(serializers.Serializer[Any]):
 
 
 class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
-    """A version; `accepted` is whether it is its image's ground truth."""
+    """A version; `accepted` is whether it is its image's ground truth.
+
+    In projects whose images have one class each, `class` is that (null: the image is good); `boxes` then has one that
+    covers the image. In detection projects there is no `class`.
+    """
 
     image = serializers.UUIDField()
     author = AuthorSerializer()
@@ -40,10 +44,14 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
         model = Annotation
         fields = ("id", "image", "number", "author", "accepted", "boxes", "created_at")
 
+    def get_fields(self) -> dict[str, Any]:
+        """With `class`, as above."""
+        return super().get_fields() | {"class": serializers.UUIDField(required=False, allow_null=True)}
+
     def to_representation(self, annotation: Annotation) -> dict[str, Any]:
         """The declared fields, read directly: an image may have a thousand boxes."""
         author = annotation.author
-        return {
+        answer = {
             "id": str(annotation.id),
             "image": str(annotation.image_id),
             "number": annotation.number,
@@ -59,6 +67,9 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
             ],
             "created_at": annotation.created_at,
         }
+        if not annotation.image.project.takes_boxes:
+            answer["class"] = answer["boxes"][0]["class"] if answer["boxes"] else None
+        return answer
 
 
 class BoxItem(serializers.Serializer[Any]):
@@ -77,10 +88,25 @@ class AnnotationItem(serializers.Serializer[Any]):
     filename = serializers.CharField(
         required=False, allow_null=True, help_text="Instead of `image`, where one READY image has this name."
     )
-    boxes = BoxItem(many=True, help_text="At most 1,000; none: the image shows no defect.")
+    boxes = BoxItem(
+        many=True,
+        required=False,
+        allow_null=True,
+        help_text="In a project of kind DETECTION. At most 1,000; none: the image shows no defect.",
+    )
     if_number = serializers.IntegerField(
         required=False, allow_null=True, help_text="Only if the image's annotation has this number (0: none) by now."
     )
+
+    def get_fields(self) -> dict[str, Any]:
+        """With `class`, as above."""
+        named = serializers.CharField(
+            required=False,
+            allow_null=True,
+            help_text="Instead of `boxes`, in a project of another kind: what the whole image shows, a name or an id of"
+            " the label book; null: no defect.",
+        )
+        return super().get_fields() | {"class": named}
 
 
 class AnnotationsInput(serializers.Serializer[Any]):

@@ -24,17 +24,6 @@ MAX_BOXES_A_CALL = 20_000
 _TOLD = 10
 
 
-class NotForBoxes(Refusal):
-    code = "boxes_not_for_kind"
-    title = "No boxes in this project"
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(
-            f"Boxes are for detection projects; this one is of kind {kind}.",
-            hint="Make a project of kind DETECTION, and annotate its images.",
-        )
-
-
 class TooManyBoxes(Refusal):
     status = 413
     code = "too_large"
@@ -82,20 +71,19 @@ class _Batch:
 def annotate(*, project_id: uuid.UUID, items: Sequence[object], by: Principal) -> list[Outcome]:
     """Writes a new version for each image, which becomes its accepted one; answers item by item, in order.
 
-    An item is `{"image": id} or {"filename": name}`, with `boxes` and perhaps `if_number`, the number of the version
-    that it corrects. Boxes that stick out are cut at the image's edge. What the accepted version says already is not
-    written again. What is wrong with one item does not hold up the others.
-    Runs in the tenant's scope. Raises NotFound, NotForBoxes or TooManyBoxes.
+    An item is `{"image": id} or {"filename": name}`, with `boxes` (in a detection project) or `class` (in one of
+    another kind; null for a good image) and perhaps `if_number`, the number of the version that it corrects. Boxes
+    that stick out are cut at the image's edge; a class is stored as one box that covers the image. What the accepted
+    version says already is not written again. What is wrong with one item does not hold up the others.
+    Runs in the tenant's scope. Raises NotFound or TooManyBoxes.
     """
     outcomes, readable = _read(items)
-    boxes = sum(len(item.boxes) for _, item in readable)
+    boxes = sum(len(item.boxes or ()) for _, item in readable)
     if boxes > MAX_BOXES_A_CALL:
         raise TooManyBoxes(boxes)
     # The project's lock makes its annotations take turns, so that numbers and counters are right, and keeps its
     # images from being deleted meanwhile.
     project = project_named(project_id, lock=True)
-    if project.kind != Project.Kind.DETECTION:
-        raise NotForBoxes(project.kind)
     found = _find(readable, project)
     batch = _look(project, found, by=by)
     for outcome, item, image in found:
@@ -152,7 +140,7 @@ def _look(project: Project, found: Sequence[_Found], *, by: Principal) -> _Batch
     return _Batch(
         project=project,
         by=by,
-        classes=label_book(project) if any(item.boxes for _, item, _ in found) else {},
+        classes=label_book(project) if any(item.boxes or item.label is not None for _, item, _ in found) else {},
         numbers=_numbers(accepted) if accepted else {},
         drawn=boxes_of(accepted) if accepted else {},
     )
@@ -173,7 +161,7 @@ def boxes_of(annotated: Sequence[Image]) -> dict[uuid.UUID, list[Drawn]]:
 
 
 def _place(outcome: Outcome, item: NewAnnotation, image: Image, batch: _Batch) -> None:
-    drawn = _fitted(outcome, item, image, batch.classes)
+    drawn = _drawn(outcome, item, image, batch)
     before = batch.drawn.get(image.accepted_id, []) if image.accepted_id else []
     outcome.number = batch.numbers.get(image.id, 0)
     if image.accepted_id is not None and sorted(drawn) == sorted(before):
@@ -194,20 +182,53 @@ def _place(outcome: Outcome, item: NewAnnotation, image: Image, batch: _Batch) -
     outcome.status, outcome.annotation = CREATED, annotation.id
 
 
-def _fitted(outcome: Outcome, item: NewAnnotation, image: Image, classes: Mapping[str, uuid.UUID]) -> list[Drawn]:
-    """The item's boxes as they are stored. Raises ItemRefused; what was mended goes to the outcome's warnings."""
+def _drawn(outcome: Outcome, item: NewAnnotation, image: Image, batch: _Batch) -> list[Drawn]:
+    """What the item says, as it is stored. Raises ItemRefused, also where the project's kind wants another item."""
+    kind = batch.project.kind
+    if item.boxes is None:
+        if batch.project.takes_boxes:
+            raise ItemRefused(
+                "class_not_for_kind",
+                f"{image.filename}: the images of a project of kind {kind} have boxes, each of a class.",
+                "Give `boxes`; an empty list says that the image shows no defect.",
+            )
+        return _covering(item.label, image, batch.classes)
+    if not batch.project.takes_boxes:
+        raise ItemRefused(
+            "boxes_not_for_kind",
+            f"{image.filename}: an image of a project of kind {kind} has one class, and no boxes.",
+            "Give `class`, a name or an id of the label book, or null where the image shows no defect.",
+        )
+    return _fitted(outcome, item.boxes, image, batch.classes)
+
+
+def _covering(label: str | None, image: Image, classes: Mapping[str, uuid.UUID]) -> list[Drawn]:
+    """The class as one box that covers the image; no box for a good one. Raises ItemRefused."""
+    if label is None:
+        return []
+    if label not in classes:
+        raise _unknown_class(image.filename, label)
+    return [(classes[label], 0.0, 0.0, float(image.width or 0), float(image.height or 0))]  # a READY image has both
+
+
+def _unknown_class(where: str, label: str) -> ItemRefused:
+    return ItemRefused(
+        "unknown_class",
+        f"{where}: the label book has no class {shown(label)}.",
+        "Create the class first, or correct its name.",
+    )
+
+
+def _fitted(outcome: Outcome, boxes: Sequence[object], image: Image, classes: Mapping[str, uuid.UUID]) -> list[Drawn]:
+    """The boxes as they are stored. Raises ItemRefused; what was mended goes to the outcome's warnings."""
     width, height = image.width or 0, image.height or 0  # a READY image has both
     drawn: list[Drawn] = []
     cut, faint = [], []
-    for place, given in enumerate(item.boxes):
+    for place, given in enumerate(boxes):
         where = f"{image.filename}: boxes[{place}]"
         whole = parse_box(given, where=where)
         if whole.label not in classes:
-            raise ItemRefused(
-                "unknown_class",
-                f"{where}: the label book has no class {shown(whole.label)}.",
-                "Create the class first, or correct its name.",
-            )
+            raise _unknown_class(where, whole.label)
         box, was_cut = fitted(whole, where=where, width=width, height=height)
         if was_cut:
             cut.append(place)

@@ -36,12 +36,14 @@ class NewBox:
 class NewAnnotation:
     """What is said of one image, which is named by `image` or, without that, by `filename`.
 
-    The boxes are still as they were given: what is wrong with one is told by the image's name.
+    Either its boxes, still as they were given (what is wrong with one is told by the image's name); or, where those
+    are None, the one class that the whole image shows, `label`, a name or an id; None for a good image.
     """
 
     image: uuid.UUID | None
     filename: str
-    boxes: Sequence[object]
+    boxes: Sequence[object] | None
+    label: str | None = None
     if_number: int | None = None
 
 
@@ -52,6 +54,15 @@ def parse_annotation(given: object) -> NewAnnotation:
         raise ItemRefused("validation_failed", "An item must be a JSON object.", hint)
     image, filename = _image(given)
     name = filename or str(image)
+    if_number = _if_number(name, given.get("if_number"))
+    if given.get("boxes") is None and "class" in given:
+        return NewAnnotation(image, filename, boxes=None, label=_label(name, given["class"]), if_number=if_number)
+    if "class" in given:
+        raise ItemRefused(
+            "validation_failed",
+            f"{name}: both `boxes` and `class` are given.",
+            "Give `boxes` in a detection project, and `class` in one of another kind.",
+        )
     boxes = given.get("boxes")
     if not isinstance(boxes, list):
         raise ItemRefused(
@@ -65,12 +76,7 @@ def parse_annotation(given: object) -> NewAnnotation:
             f"{name}: {len(boxes)} boxes are more than the {MAX_BOXES} an image may have.",
             "Draw one box around defects that lie close together.",
         )
-    return NewAnnotation(
-        image=image,
-        filename=filename,
-        boxes=boxes,
-        if_number=_if_number(name, given.get("if_number")),
-    )
+    return NewAnnotation(image, filename, boxes=boxes, if_number=if_number)
 
 
 def parse_box(given: object, *, where: str) -> NewBox:
@@ -156,6 +162,16 @@ def _if_number(name: str, given: object) -> int | None:
         "validation_failed",
         f"{name}: `if_number` must be a whole number.",
         "Give the number of the annotation that you corrected, or 0 if the image had none.",
+    )
+
+
+def _label(name: str, given: object) -> str | None:
+    if given is None or isinstance(given, str):
+        return given
+    raise ItemRefused(
+        "unknown_class",
+        f"{name}: `class` must be a text, or null.",
+        "Give a name or an id of the label book, or null where the image shows no defect.",
     )
 
 

@@ -123,7 +123,14 @@ class _Found:
         if labels.box_count > MAX_BOXES:
             detail = f"{image.path}: {labels.box_count:,} boxes, {MAX_BOXES:,} at most"
             self.problems.add(Kind.TOO_MANY_BOXES, labels.source, detail=detail)
-        found = fit(labels, width=width, height=height, classes=self.summary.classes, book=self._names)
+        found = fit(
+            labels,
+            width=width,
+            height=height,
+            classes=self.summary.classes,
+            book=self._names,
+            takes_boxes=self.project.takes_boxes,
+        )
         for kind, places in found.notes.items():
             for where, detail in places:
                 self.problems.add(kind, labels.source, where, f"{image.path}: {detail}")

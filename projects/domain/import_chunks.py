@@ -92,11 +92,11 @@ def label_chunk(
             items.append((draft, item))
     if items:
         outcomes = annotate(project_id=project.id, items=[item for _, item in items], by=by)
-        for (draft, item), outcome in zip(items, outcomes, strict=True):
+        for (draft, _), outcome in zip(items, outcomes, strict=True):
             if outcome.error is not None:
-                draft["error"] = outcome.error
+                draft |= {"error": outcome.error, "boxes": 0}
                 continue
-            draft |= {"annotated": outcome.status, "labelled": True, "boxes": len(item["boxes"])}
+            draft |= {"annotated": outcome.status, "labelled": True}
             known = {str(Kind.BOX_CLIPPED)} & {warning["code"] for warning in draft["warnings"]}
             draft["warnings"] += [
                 {"code": warned["code"], "message": warned["message"]}
@@ -168,7 +168,12 @@ class _Chunk:
         if labels is None or not labels.is_read:
             return None
         found = fit(
-            labels, width=row.width or 0, height=row.height or 0, classes=self._summary.classes, book=self._book
+            labels,
+            width=row.width or 0,
+            height=row.height or 0,
+            classes=self._summary.classes,
+            book=self._book,
+            takes_boxes=self._project.takes_boxes,
         )
         draft["warnings"] = [warning(kind, places) for kind, places in found.notes.items()]
         is_conflicting = self._survey.is_conflicting(image)
@@ -180,7 +185,14 @@ class _Chunk:
             lost = labels.box_count - len(labels.boxes)
             draft["warnings"].append(warning(Kind.BAD_BOX, [(labels.source, f"{lost} left out")]))
         boxes = verdict(labels, found, is_conflicting=is_conflicting)
-        return None if boxes is None else {"image": str(row.id), "boxes": boxes}
+        return None if boxes is None else self._said(draft, boxes)
+
+    def _said(self, draft: dict[str, Any], boxes: list[dict[str, Any]]) -> dict[str, Any]:
+        """The item of the draft's image, as the project's kind wants it."""
+        draft["boxes"] = len(boxes)
+        if self._project.takes_boxes:
+            return {"image": draft["image"], "boxes": boxes}
+        return {"image": draft["image"], "class": boxes[0]["class"] if boxes else None}
 
 
 def _told(draft: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,12 +87,22 @@ class Fitted:
     notes: dict[Kind, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
 
 
-def fit(labels: Labels, *, width: int, height: int, classes: Sequence[ArchiveClass], book: Mapping[str, str]) -> Fitted:
+def fit(
+    labels: Labels,
+    *,
+    width: int,
+    height: int,
+    classes: Sequence[ArchiveClass],
+    book: Mapping[str, str],
+    takes_boxes: bool = True,
+) -> Fitted:
     """The labels' boxes in an image of this size. `book` is class name → how `annotate` is to name it.
 
-    Boxes of a class that it does not have are left out, and so are those outside the image.
+    Boxes of a class that it does not have are left out, and so are those outside the image. Where the project does not
+    take boxes, those of one class become one that covers the image; of several, nothing is taken.
     """
     found = Fitted()
+    names: dict[str, None] = {}
     for box in labels.boxes:
         name = classes[box.label].name
         if name not in book:
@@ -110,7 +120,20 @@ def fit(labels: Labels, *, width: int, height: int, classes: Sequence[ArchiveCla
         sides = (placed.x, placed.y, placed.width, placed.height)
         found.boxes.append({"class": placed.label, "bbox": list(sides)})
         found.places.append((placed.label, *sides))
-    return found
+        names[name] = None
+    return found if takes_boxes else _one_class(found, list(names), width=width, height=height, book=book)
+
+
+def _one_class(found: Fitted, names: Sequence[str], *, width: int, height: int, book: Mapping[str, str]) -> Fitted:
+    """The box that covers the image, of the only class; none, and a note, where there are several."""
+    kept = Fitted(notes=found.notes)
+    kept.notes.pop(Kind.BOX_CLIPPED, None)  # nothing of the box but its class is taken
+    if len(names) > 1:
+        kept.notes[Kind.SEVERAL_CLASSES].append(("", ", ".join(names)))
+    elif names:
+        label, sides = book[names[0]], (0.0, 0.0, float(width), float(height))
+        kept.boxes, kept.places = [{"class": label, "bbox": list(sides)}], [(label, *sides)]
+    return kept
 
 
 def verdict(labels: Labels | None, found: Fitted, *, is_conflicting: bool) -> list[dict[str, Any]] | None:

@@ -56,6 +56,10 @@ _WORDS: dict[Kind, tuple[str, str]] = {
         "Images that come several times, with different boxes.",
         "Taken once, without labels: label them by hand, or correct the archive.",
     ),
+    Kind.SEVERAL_CLASSES: (
+        "Images with boxes of several classes, in a project whose images have one class each.",
+        "Taken without labels: label them by hand, or import them into a detection project.",
+    ),
     Kind.SAME_NAME: ("Different images of the same name.", "All are taken; their ids tell them apart."),
     Kind.EXISTING_IMAGE: (
         "Images that are in the project already.",

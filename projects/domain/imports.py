@@ -7,7 +7,6 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from projects.domain.annotations import NotForBoxes
 from projects.domain.archives.contents import MAX_ARCHIVE_BYTES
 from projects.domain.import_archives import (
     IMPORT_CHECK,
@@ -20,7 +19,7 @@ from projects.domain.import_commits import RESULTS_TYPE
 from projects.domain.ingest import INCOMING
 from projects.domain.items import is_filename
 from projects.domain.queries import project_named
-from projects.models import Import, ImportChunk, Project
+from projects.models import Import, ImportChunk
 from tenants import audit, jobs
 from tenants.domain.quotas import lock_quota
 from tenants.ids import uuid7
@@ -157,7 +156,7 @@ def request_import(
 ) -> tuple[Import, dict[str, Any]]:
     """Makes an import whose archive is still to come; with how to send it. Asking again for the same bytes resumes.
 
-    Opens the scope itself. Raises NotFound, NotForBoxes, TooManyOpen or Invalid.
+    Opens the scope itself. Raises NotFound, TooManyOpen or Invalid.
     """
     if not is_filename(filename):
         raise Invalid("filename", "`filename` must have 1 to 255 printable characters.")
@@ -168,8 +167,6 @@ def request_import(
     with tenant_scope(by.tenant_id):
         lock_quota()  # so that requests for several projects take turns; before the project's lock, as everywhere
         project = project_named(project_id, lock=True)  # so that two requests for the same bytes make one import
-        if project.kind != Project.Kind.DETECTION:
-            raise NotForBoxes(project.kind)
         awaited = Import.objects.filter(project=project, status=Import.Status.AWAITING, deleted_at=None)
         row = _with_jobs(awaited.filter(sha256=sha256, size=size, filename=filename)).first()
         if row is None:

@@ -1,7 +1,7 @@
 """Reads of the current tenant's projects and images. The doors for ids that users supply."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, Func, OuterRef, Prefetch, QuerySet, TextField, Value
@@ -93,10 +93,16 @@ def boxes_of(annotation_id: uuid.UUID) -> QuerySet[Box]:
     return Box.objects.filter(annotation_id=annotation_id).select_related("defect_class").order_by("id")
 
 
+def classes_said(versions: Iterable[Annotation]) -> dict[uuid.UUID, str]:
+    """The name of the class that each version says the whole image shows; without those that call it good."""
+    boxes = Box.objects.filter(annotation_id__in=[version.id for version in versions])
+    return dict(boxes.values_list("annotation_id", "defect_class__name"))
+
+
 def _with_boxes(rows: QuerySet[Annotation]) -> QuerySet[Annotation]:
-    """With author, image, and the boxes in the order they were given."""
+    """With author, image, project, and the boxes in the order they were given."""
     boxes = Box.objects.select_related("defect_class").order_by("id")
-    return rows.select_related("author__user", "image").prefetch_related(Prefetch("boxes", boxes))
+    return rows.select_related("author__user", "image__project").prefetch_related(Prefetch("boxes", boxes))
 
 
 def ready_images(project_id: uuid.UUID, image_ids: Collection[uuid.UUID]) -> QuerySet[Image]:

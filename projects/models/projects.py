@@ -16,6 +16,11 @@ class Project(TenantModel):
         CLASSIFICATION = "CLASSIFICATION"
         ANOMALY = "ANOMALY"
 
+        @property
+        def takes_boxes(self) -> bool:
+            """Whether its images are annotated with boxes, and not with one class each."""
+            return self is Project.Kind.DETECTION
+
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=14, choices=Kind.choices)
     description = models.TextField(blank=True, default="")
@@ -25,6 +30,11 @@ class Project(TenantModel):
     labelled_count = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     deleted_at = models.DateTimeField(null=True)
+
+    @property
+    def takes_boxes(self) -> bool:
+        """As its kind says."""
+        return self.Kind(self.kind).takes_boxes
 
     class Meta(TenantModel.Meta):
         constraints = [

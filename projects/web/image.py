@@ -1,7 +1,7 @@
-"""One photograph with its boxes: looked at, annotated, described."""
+"""One photograph with its boxes, or its one class: looked at, annotated, described."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from projects.domain import queries
 from projects.domain.images import address_of
 from projects.domain.neighbors import neighbors
-from projects.models import Box, DefectClass, Image, Project
+from projects.models import Annotation, Box, DefectClass, Image
 from tenants.permissions import Permission
 from tenants.web.pages import TenantPage
 
@@ -32,15 +32,20 @@ class ImagePage(TenantPage):
         shown = _shown_classes(queries.label_classes(project), boxes)
         filters = {name: str(value) for name, value in request.GET.items() if value and name not in _PAGING}
         beside = neighbors(image, project=project, filters=filters)
-        may_label = self.seat.principal.may(Permission.LABEL) and project.kind == Project.Kind.DETECTION
+        may_label = self.seat.principal.may(Permission.LABEL) and image.status == Image.Status.READY
+        if not project.takes_boxes:
+            _say(versions, queries.classes_said(versions))
         return {
             "project": project,
             "part": "images",
             "image": image,
             "ready": image.status == Image.Status.READY,
-            "may_label": may_label and image.status == Image.Status.READY,
+            "may_label": may_label,
+            # With an editor of boxes; else what the whole image shows is chosen.
+            "draws": may_label and project.takes_boxes,
             "versions": versions,
             "classes": shown,
+            "said": str(boxes[0].defect_class_id) if boxes else "",
             "shows": [label for label in shown if label["id"] in {str(one) for one in image.class_ids}],  # type: ignore[attr-defined]  # annotated by projects.domain.queries.with_classes
             "boxes": [_box(box) for box in boxes],
             "beside": beside,
@@ -53,10 +58,10 @@ class ImagePage(TenantPage):
                 "status": image.status,
                 "width": image.width,
                 "height": image.height,
-                "mayLabel": may_label and image.status == Image.Status.READY,
+                "mayLabel": may_label and project.takes_boxes,
                 "number": versions[0].number if versions else 0,
                 "classes": shown,
-                "boxes": [{"class": str(box.defect_class_id), "bbox": _bbox(box)} for box in boxes],
+                "boxes": [_sent(box) for box in boxes] if project.takes_boxes else [],
             },
         }
 
@@ -74,6 +79,17 @@ def _shown_classes(label_book: Iterable[DefectClass], boxes: Sequence[Box]) -> l
         {"id": str(label.id), "name": label.name, "color": label.color, "deleted": label.id in gone}
         for label in (*known.values(), *gone.values())
     ]
+
+
+def _say(versions: Iterable[Annotation], names: Mapping[uuid.UUID, str]) -> None:
+    """Adds what each version says of the whole image: the name of a class, or nothing of a good one."""
+    for version in versions:
+        version.said = names.get(version.id, "")  # type: ignore[attr-defined]  # for the template alone
+
+
+def _sent(box: Box) -> dict[str, Any]:
+    """As the page's script takes it, and sends it."""
+    return {"class": str(box.defect_class_id), "bbox": _bbox(box)}
 
 
 def _bbox(box: Box) -> list[float]:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from projects.api.import_serializers import CommitInput
 from projects.domain import imports, queries
 from projects.domain.archives.contents import MAX_ARCHIVE_BYTES, Kind
-from projects.models import Image, Import, Project
+from projects.models import Image, Import
 from tenants.models import Job
 from tenants.pagination import page_of_rows
 from tenants.permissions import Permission
@@ -62,7 +62,7 @@ class ImportsPage(TenantPage):
         return {
             "project": project,
             "part": "imports",
-            "takes_boxes": project.kind == Project.Kind.DETECTION,
+            "takes_boxes": project.takes_boxes,
             "max_bytes": MAX_ARCHIVE_BYTES,
             "page": page,
             "lines": [_told(row) for row in page.rows],

@@ -52,7 +52,7 @@ def _waiting(project: Project, snapshot: Snapshot, *, by: Principal) -> Run:
         number=Run.objects.filter(project=project).count() + 1,
         snapshot=snapshot,
         recipe="fast",
-        recipe_version=recipe_named("fast").version,
+        recipe_version=recipe_named("fast", kind="DETECTION").version,
         seed=0,
         job=job,
         created_by_id=by.member_id,

@@ -170,17 +170,6 @@ def test_if_number_keeps_two_labelers_from_overwriting_each_other(cast: Cast, pr
     assert (again["status"], again["number"]) == ("UNCHANGED", 2)
 
 
-def test_project_of_another_kind_takes_no_boxes(alice: Person) -> None:
-    other = post(alice, "projects", {"name": "Lids", "kind": "ANOMALY"}).json()["id"]
-    (image,) = ready(alice, other, 0)
-
-    answer = post(alice, f"projects/{other}/annotations", {"annotations": [said(image)]})
-
-    assert (answer.status_code, answer.json()["code"]) == (409, "boxes_not_for_kind")
-    assert "ANOMALY" in answer.json()["detail"]
-    assert versions(alice, image) == []
-
-
 def test_viewer_reads_and_labeler_annotates(cast: Cast, project: str) -> None:
     (image,) = ready(cast.alice, project, 0)
     body = {"annotations": [said(image)]}

@@ -183,12 +183,6 @@ def test_a_commit_is_the_asker_s_and_making_classes_takes_an_editor(cast: Cast, 
         assert good.accepted.author_id == cast.bob.principal.member_id
 
 
-def test_a_project_for_other_things_than_boxes_takes_no_import(alice: Person) -> None:
-    other = post(alice, "projects", {"name": "Caps", "kind": "ANOMALY"}).json()["id"]
-    answer = announce(alice, other, b"x")
-    assert (answer.status_code, answer.json()["code"]) == (409, "boxes_not_for_kind")
-
-
 def test_an_import_at_work_is_neither_deleted_nor_asked_for_twice(
     alice: Person, project: str, hand: Hand, storage: TenantStorage
 ) -> None:

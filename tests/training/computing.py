@@ -7,7 +7,7 @@ before, so that a run which went on from the wrong part ends with other bytes.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ STEPS = 12
 EVERY = 3
 TRAININGS = ("final", "fold-1")
 INTERVAL = {"value": 0.5, "low": 0.25, "high": 0.75}
+THRESHOLD = 0.5
 Hook = Callable[[int], None]
 
 
@@ -117,11 +118,13 @@ def _recipe(asked: dict[str, object]) -> dict[str, object]:
 
 
 def _outcome(computation: Computation, *, weights: str) -> Outcome:
-    images, classes = computation.parameters["images"], computation.parameters["classes"]
+    asked = computation.parameters
+    images, classes = asked["images"], judged_classes(asked)
     value = {
         "method": "OUT_OF_FOLD",
         "folds": 1,
-        "metrics": _metrics(images, len(classes)),
+        "classes": classes,
+        "metrics": _METRICS[asked["kind"]](images, classes),
         "images": len(images),
         "boxes": sum(len(image["boxes"]) for image in images),
         "long_side": 256,
@@ -136,23 +139,31 @@ def _outcome(computation: Computation, *, weights: str) -> Outcome:
         "heads.safetensors": weights.encode(),
         "model.json": json.dumps({"classes": classes}).encode(),
         "parity.json": b'{"images": []}',
-        "predictions.json": json.dumps(predictions(computation)).encode(),
+        "predictions.json": json.dumps(_PREDICTIONS[asked["kind"]](computation)).encode(),
     }
     return Outcome(value, files)
 
 
-def _metrics(images: list[dict[str, Any]], classes: int) -> dict[str, Any]:
+def judged_classes(asked: Mapping[str, Any]) -> list[str]:
+    """What the model tells apart: a classifier good images, too, where there are some."""
+    classes: list[str] = list(asked["classes"])
+    has_good = any(not image["boxes"] for image in asked["images"])
+    return [*classes, "good"] if asked["kind"] == "CLASSIFICATION" and has_good else classes
+
+
+def _metrics(images: list[dict[str, Any]], classes: list[str]) -> dict[str, Any]:
     shown = [{index for index, *_ in image["boxes"]} for image in images]
     boxes = [index for image in images for index, *_ in image["boxes"]]
     by_class = [
         {
             "index": index,
-            "images": sum(index in classes for classes in shown),
+            "name": name,
+            "images": sum(index in found for found in shown),
             "boxes": boxes.count(index),
             "ap50": INTERVAL,
             "ap": None,
         }
-        for index in range(classes)
+        for index, name in enumerate(classes)
     ]
     return {"ap50": INTERVAL, "ap": INTERVAL, "classes": by_class}
 
@@ -166,3 +177,84 @@ def predictions(computation: Computation) -> dict[str, Any]:
         found = [[index, 0.9, *box] for index, *box in drawn]
         entries.append({"image": image["file"].removesuffix(".npy"), "truth": image["boxes"], "predictions": found})
     return {"format": 1, "classes": asked["classes"], "images": entries}
+
+
+def truth_of(image: Mapping[str, Any], good: int) -> int:
+    """The class of an image of a kind without boxes, which all of its boxes are of; `good` where it has none."""
+    return int(image["boxes"][0][0]) if image["boxes"] else good
+
+
+def _classification(images: list[dict[str, Any]], classes: list[str]) -> dict[str, Any]:
+    """The last image is taken for the first class, whatever it shows; all others are right."""
+    truth = [truth_of(image, len(classes) - 1) for image in images]
+    confusion = [[0] * len(classes) for _ in classes]
+    for place, own in enumerate(truth):
+        confusion[own][0 if place == len(truth) - 1 else own] += 1
+    by_class = [
+        {"index": index, "name": name, "images": truth.count(index), "auroc": INTERVAL, "recall": INTERVAL}
+        | {"precision": None}
+        for index, name in enumerate(classes)
+    ]
+    figures = {"accuracy": INTERVAL, "log_loss": INTERVAL, "ece": INTERVAL, "auroc": INTERVAL}
+    return {"kind": "CLASSIFICATION", **figures, "classes": by_class, "confusion": confusion}
+
+
+def _anomaly(images: list[dict[str, Any]], classes: list[str]) -> dict[str, Any]:
+    truth = [truth_of(image, -1) for image in images]
+    defective = len(images) - truth.count(-1)
+    by_class = [
+        {"index": index, "name": name, "images": truth.count(index)}
+        | {"detection_rate": INTERVAL if index in truth else None}
+        for index, name in enumerate(classes)
+    ]
+    return {
+        "kind": "ANOMALY",
+        "auroc": INTERVAL if defective else None,
+        "false_alarm_rate": {"value": 0.04, "low": 0.01, "high": 0.125},
+        "detection_rate": INTERVAL if defective else None,
+        "threshold": THRESHOLD,
+        "stated_false_alarm_rate": 0.05,
+        "good": truth.count(-1),
+        "defective": defective,
+        "classes": by_class,
+    }
+
+
+def _class_predictions(computation: Computation) -> dict[str, Any]:
+    asked, outputs = computation.parameters, judged_classes(computation.parameters)
+    entries = []
+    for place, image in enumerate(asked["images"]):
+        truth = truth_of(image, len(outputs) - 1)
+        told = 0 if place == len(asked["images"]) - 1 else truth
+        probabilities = [0.7 if index == told else 0.3 / (len(outputs) - 1) for index in range(len(outputs))]
+        entries.append(_entry(image, truth) | {"probabilities": probabilities})
+    return {"format": 1, "kind": asked["kind"], "classes": outputs, "images": entries}
+
+
+def _anomaly_predictions(computation: Computation) -> dict[str, Any]:
+    """The last image is judged the other way round."""
+    asked = computation.parameters
+    entries = []
+    for place, image in enumerate(asked["images"]):
+        anomalous = bool(image["boxes"]) != (place == len(asked["images"]) - 1)
+        score = 0.9 if anomalous else 0.1
+        entries.append(_entry(image, truth_of(image, -1)) | {"score": score, "anomalous": anomalous})
+    return {
+        "format": 1,
+        "kind": asked["kind"],
+        "classes": asked["classes"],
+        "threshold": THRESHOLD,
+        "images": entries,
+    }
+
+
+def _entry(image: Mapping[str, Any], truth: int) -> dict[str, Any]:
+    return {"image": image["file"].removesuffix(".npy"), "fold": 1, "width": 48, "height": 36, "truth": truth}
+
+
+_METRICS = {"DETECTION": _metrics, "CLASSIFICATION": _classification, "ANOMALY": _anomaly}
+_PREDICTIONS = {
+    "DETECTION": predictions,
+    "CLASSIFICATION": _class_predictions,
+    "ANOMALY": _anomaly_predictions,
+}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from projects.models import Project, Snapshot
+from projects.models import Snapshot
 from tenants.models import AuditEvent, Job
 from tenants.scope import tenant_scope
 from tests.cast import Cast
@@ -72,12 +72,6 @@ def test_snapshot_with_too_little_in_it_is_refused(works: Works, boxes: Any, cou
     works.label(count=count, boxes=boxes)
     works.freeze()
     refusal(works.ask(), 409, code)
-
-
-def test_project_of_another_kind_is_refused(works: Works, snapshot: str) -> None:
-    with tenant_scope(works.person.tenant.id):
-        Project.objects.filter(id=works.project).update(kind="ANOMALY")
-    assert "ANOMALY" in refusal(works.ask(), 409, "recipe_not_for_kind")["detail"]
 
 
 def test_unknown_recipe_is_refused_with_those_there_are(works: Works, snapshot: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from projects.models import Project
 from tenants import jobs
 from tenants.models import Job
 from training.domain.queries import evaluation_of
@@ -117,18 +118,50 @@ class IntervalSerializer(serializers.Serializer[Any]):
 
 
 class ClassMetricsSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
+    """Of DETECTION `boxes`, `ap50` and `ap`; of CLASSIFICATION `auroc`, `recall` and `precision`; of ANOMALY
+    `detection_rate`."""
+
+    id = serializers.UUIDField(allow_null=True, help_text="Null of good images, which are of no class.")
     name = serializers.CharField()
     images = serializers.IntegerField()
-    boxes = serializers.IntegerField()
-    ap50 = IntervalSerializer(allow_null=True)
-    ap = IntervalSerializer(allow_null=True)
+    boxes = serializers.IntegerField(required=False)
+    ap50 = IntervalSerializer(required=False, allow_null=True)
+    ap = IntervalSerializer(required=False, allow_null=True)
+    auroc = IntervalSerializer(required=False, allow_null=True)
+    recall = IntervalSerializer(required=False, allow_null=True)
+    precision = IntervalSerializer(required=False, allow_null=True)
+    detection_rate = IntervalSerializer(required=False, allow_null=True)
 
 
 class MetricsSerializer(serializers.Serializer[Any]):
-    ap50 = IntervalSerializer(allow_null=True)
-    ap = IntervalSerializer(allow_null=True)
+    """Of DETECTION `ap50` and `ap`; of CLASSIFICATION `accuracy`, `auroc`, `ece`, `log_loss` and `confusion`; of
+    ANOMALY `auroc`, `false_alarm_rate`, `detection_rate` and what stands with the threshold."""
+
+    kind = serializers.ChoiceField(choices=Project.Kind.choices)
     classes = ClassMetricsSerializer(many=True)
+    ap50 = IntervalSerializer(required=False, allow_null=True)
+    ap = IntervalSerializer(required=False, allow_null=True)
+    accuracy = IntervalSerializer(required=False, allow_null=True)
+    auroc = IntervalSerializer(
+        required=False, allow_null=True, help_text="Of ANOMALY null where no defective image was judged."
+    )
+    ece = IntervalSerializer(required=False, allow_null=True, help_text="Expected calibration error.")
+    log_loss = IntervalSerializer(required=False, allow_null=True)
+    confusion = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField()),
+        required=False,
+        help_text="Images of the row's class that were told to be of the column's, in the order of `classes`.",
+    )
+    false_alarm_rate = IntervalSerializer(required=False, allow_null=True, help_text="Of good images.")
+    detection_rate = IntervalSerializer(required=False, allow_null=True, help_text="Of defective images.")
+    threshold = serializers.FloatField(required=False, help_text="From this score on an image is anomalous.")
+    stated_false_alarm_rate = serializers.FloatField(required=False, help_text="What the threshold was set for.")
+    good = serializers.IntegerField(required=False, help_text="Images that were judged.")
+    defective = serializers.IntegerField(required=False, help_text="Images that were judged.")
+
+    def to_representation(self, metrics: dict[str, Any]) -> dict[str, Any]:
+        """As they are stored; those of detectors do not say the kind."""
+        return {"kind": Project.Kind.DETECTION.value} | metrics
 
 
 class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
@@ -141,7 +174,7 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
 
 
 class ModelClassSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
+    id = serializers.UUIDField(allow_null=True, help_text="Null of good images, which are of no class.")
     name = serializers.CharField()
 
 

@@ -10,7 +10,7 @@ from tenants.refusals import Refusal
 from tenants.scope import tenant_scope
 from tenants.storage import TenantStorage
 from training.domain.artifacts import PREDICTIONS, ModelDamaged, read_artifact
-from training.domain.models import require_evaluation
+from training.domain.models import require_boxes, require_evaluation
 from training.domain.queries import model_named
 from training.models import Evaluation, Model
 
@@ -81,12 +81,15 @@ class Comparison:
 def compare_models(*, model_id: uuid.UUID, with_id: uuid.UUID, by: Principal) -> Comparison:
     """How much better the second is than the first, on the images of their one snapshot. Opens the scope itself.
 
-    Raises NotFound, NoEvaluation, DifferentSnapshots, DifferentImages, TooLargeToCompare or ModelDamaged.
+    Raises NotFound, NotForKind, NoEvaluation, DifferentSnapshots, DifferentImages, TooLargeToCompare or ModelDamaged.
     """
     from training.domain import paired  # noqa: PLC0415 - numpy, which nothing else here needs
 
     with tenant_scope(by.tenant_id):
-        a, b = (require_evaluation(model_named(found)) for found in (model_id, with_id))
+        models = [model_named(found) for found in (model_id, with_id)]
+        for model in models:
+            require_boxes(model)
+        a, b = map(require_evaluation, models)
         if a.model.snapshot.manifest_sha256 != b.model.snapshot.manifest_sha256:
             raise DifferentSnapshots(a.model, b.model)
     if max(a.image_count, b.image_count) > MAX_IMAGES or len(a.model.classes) > MAX_CLASSES:

@@ -11,7 +11,7 @@ from tenants.permissions import Principal
 from tenants.refusals import NotFound
 from tenants.scope import tenant_scope
 from training.domain.evaluated import Evaluated, read_evaluated
-from training.domain.models import require_evaluation
+from training.domain.models import require_boxes, require_evaluation
 from training.domain.queries import model_named
 from training.models import Evaluation, Model
 
@@ -84,8 +84,9 @@ class ImagePredictions:
 def show_gallery(*, model: Model, asked: Asked, by: Principal) -> Gallery:
     """The images that are asked for, most errors first, then by the surest false alarm. Opens scopes itself.
 
-    `model` comes from `model_named`. Raises NoEvaluation, TooLargeToShow or ModelDamaged.
+    `model` comes from `model_named`. Raises NotForKind, NoEvaluation, TooLargeToShow or ModelDamaged.
     """
+    require_boxes(model)
     evaluation = require_evaluation(model)
     evaluated = read_evaluated(evaluation, by=by)
     score = _least(asked.score, evaluated)
@@ -98,7 +99,7 @@ def show_gallery(*, model: Model, asked: Asked, by: Principal) -> Gallery:
     pages = max(1, -(-len(wanted) // PAGE))
     page = min(max(asked.page, 1), pages)
     shown = wanted[(page - 1) * PAGE : page * PAGE]
-    rows = _rows(model, shown, by=by)
+    rows = rows_of(model, shown, by=by)
     return Gallery(
         evaluation=evaluation,
         score=score,
@@ -114,13 +115,14 @@ def show_gallery(*, model: Model, asked: Asked, by: Principal) -> Gallery:
 def predictions_of(*, model_id: uuid.UUID, image_id: uuid.UUID, by: Principal) -> ImagePredictions:
     """What a model predicted of an image of its project when it was evaluated. Opens the scope itself.
 
-    Raises NotFound (also for an image of another project), NoEvaluation, TooLargeToShow or ModelDamaged.
+    Raises NotFound (also for an image of another project), NotForKind, NoEvaluation, TooLargeToShow or ModelDamaged.
     """
     with tenant_scope(by.tenant_id):
         model = model_named(model_id)
         image = image_named(image_id)
         if image.project_id != model.project_id:
             raise NotFound
+        require_boxes(model)
         evaluation = require_evaluation(model)
     evaluated = read_evaluated(evaluation, by=by)
     return ImagePredictions(model, evaluation, evaluated.score, evaluated.images.get(str(image.id)))
@@ -173,7 +175,8 @@ def _tally(about: "Mapping[str, Verdicts]", asked: Asked) -> Tally:
     )
 
 
-def _rows(model: Model, shown: Sequence[str], *, by: Principal) -> dict[str, Image]:
+def rows_of(model: Model, shown: Sequence[str], *, by: Principal) -> dict[str, Image]:
+    """The images of these ids that are still there, READY, and of the model's project. Opens the scope itself."""
     try:
         ids = [uuid.UUID(image) for image in shown]
     except ValueError:  # a file that is sound, and names no images of ours

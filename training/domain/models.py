@@ -37,6 +37,18 @@ class NoEvaluation(Refusal):
         super().__init__(f"Model {model.number} has not been evaluated.", hint="Train the snapshot again.")
 
 
+class NotForKind(Refusal):
+    code = "not_for_kind"
+    title = "Not for this kind of model"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"This looks at boxes, one by one; a model of kind {kind} judges whole images.",
+            hint="Its figures are in its evaluation (GET /api/v1/models/{id}), and what it said of each image in its"
+            " predictions.",
+        )
+
+
 def export_model(*, model_id: uuid.UUID, by: Principal) -> tuple[Model, Job | None]:
     """Asks for the model as one self-contained ONNX file. No job when there is one already. Raises NotFound."""
     model = model_named(model_id)
@@ -61,6 +73,12 @@ def require_evaluation(model: Model) -> Evaluation:
     if evaluation is None:
         raise NoEvaluation(model)
     return evaluation
+
+
+def require_boxes(model: Model) -> None:
+    """Raises NotForKind for a model that judges whole images. `model` came with its project."""
+    if not model.project.takes_boxes:
+        raise NotForKind(model.project.kind)
 
 
 def file_address(*, model_id: uuid.UUID, which: File, by: Principal) -> str:

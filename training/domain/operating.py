@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from tenants.permissions import Principal
 from tenants.scope import tenant_scope
 from training.domain.evaluated import read_evaluated
-from training.domain.models import require_evaluation
+from training.domain.models import require_boxes, require_evaluation
 from training.domain.queries import model_named
 from training.models import Model
 
@@ -74,10 +74,11 @@ class Operating:
 def operating_points(*, model_id: uuid.UUID, prices: Prices, by: Principal) -> Operating:
     """What the model did to the parts that it was judged on. Opens the scope itself.
 
-    Raises NotFound, NoEvaluation, TooLargeToShow or ModelDamaged.
+    Raises NotFound, NotForKind, NoEvaluation, TooLargeToShow or ModelDamaged.
     """
     with tenant_scope(by.tenant_id):
         model = model_named(model_id)
+        require_boxes(model)
         evaluation = require_evaluation(model)
     from training.domain import judging  # noqa: PLC0415 - numpy, which the web process does without
 

@@ -1,7 +1,7 @@
 """Runs: asked for, cancelled, and what one leaves behind when it ends well."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +16,12 @@ from tenants.models import Job
 from tenants.permissions import Principal
 from tenants.refusals import NotFound, Refusal
 from training.domain.queries import run_named
-from training.domain.recipes import KIND, recipe_named
+from training.domain.recipes import recipe_named
 from training.models import Evaluation, Model, Run
 
 TRAIN = "train"
-
-
-class RecipeNotForKind(Refusal):
-    code = "recipe_not_for_kind"
-    title = "No recipe for this kind of project"
-
-    def __init__(self, recipe: str, kind: str) -> None:
-        super().__init__(
-            f"The recipe {recipe!r} learns to find boxes; this project's kind is {kind}.",
-            hint="Make a project of kind DETECTION and annotate its images with boxes.",
-        )
+# Of an anomaly project: as training.vision.image_tasks, which needs torch, has it.
+LEAST_GOOD = 5
 
 
 class NoSnapshot(Refusal):
@@ -54,6 +45,30 @@ class NoBoxes(Refusal):
         super().__init__(
             f"No image of snapshot {snapshot.number} shows a defect: it holds no boxes.",
             hint="Draw boxes on a few images of each class, and create another snapshot.",
+        )
+
+
+class OneClass(Refusal):
+    code = "one_class"
+    title = "There is nothing to tell apart yet"
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(
+            f"All images of snapshot {snapshot.number} show the same, so there is nothing to tell apart.",
+            hint="Annotate images of another class, or good ones, and create another snapshot.",
+        )
+
+
+class TooFewGood(Refusal):
+    code = "too_few_good_images"
+    title = "There is too little to learn from yet"
+
+    def __init__(self, snapshot: Snapshot, good: int) -> None:
+        super().__init__(
+            f"Snapshot {snapshot.number} holds {good} good images; what good looks like is learnt from at least"
+            f" {LEAST_GOOD}.",
+            hint="Say of more images that they show no defect (about 50 make a useful model), and create another"
+            " snapshot.",
         )
 
 
@@ -89,14 +104,13 @@ def start_run(
 ) -> Run:
     """Asks for a training on the snapshot named, or else the newest that is READY.
 
-    Raises NotFound, Invalid (an unknown recipe), or, from the snapshot's counts, RecipeNotForKind, NoSnapshot,
-    SnapshotNotReady, NoBoxes or TooFewImages.
+    Raises NotFound, Invalid (an unknown recipe), RecipeNotForKind, NoSnapshot, SnapshotNotReady or, from the snapshot's
+    counts, NoBoxes, OneClass, TooFewGood or TooFewImages.
     """
     project = project_named(project_id, lock=True)  # numbers are given in turn
-    chosen = recipe_named(recipe)
-    if project.kind != KIND:
-        raise RecipeNotForKind(recipe, project.kind)
+    chosen = recipe_named(recipe, kind=project.kind)
     snapshot = _snapshot(project, snapshot_id)
+    _refuse_too_little(project, snapshot)
     last = Run.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0
     run_id = uuid7()
     job, _ = jobs.enqueue(kind=TRAIN, key=str(run_id), spec={"run": str(run_id)})
@@ -128,11 +142,14 @@ def cancel_run(*, run_id: uuid.UUID, by: Principal) -> Run:
 
 
 def warnings(run: Run) -> list[dict[str, str]]:
-    """What its customer should know of the classes that the run learns."""
-    found = []
+    """What its customer should know of the classes that the run learns; from good images alone it learns none."""
+    found: list[dict[str, str]] = []
+    if run.project.kind == Project.Kind.ANOMALY:
+        return found
+    thing = "box" if run.project.takes_boxes else "image"
     for label in run.snapshot.classes:
         if label["boxes"] < 2:
-            some = "one box" if label["boxes"] else "no box"
+            some = f"one {thing}" if label["boxes"] else f"no {thing}"
             message = f"The class {label['name']!r} has {some} in this snapshot: it will hardly be found."
             hint = "Annotate at least ten, on different images, or delete the class; then create another snapshot."
             found.append({"code": "class_too_small", "message": message, "hint": hint, "class": str(label["id"])})
@@ -157,7 +174,7 @@ def finish_run(
         run=run,
         snapshot_id=run.snapshot_id,
         recipe=value["recipe"]["name"],  # what `auto` chose
-        classes=[{"id": str(label.id), "name": label.name} for label in manifest.classes],
+        classes=_classes(manifest, value["classes"]),
         backbone=value["backbone"],
         backbone_sha256=value["backbone_sha256"],
         long_side=value["long_side"],
@@ -194,17 +211,35 @@ def _snapshot(project: Project, snapshot_id: uuid.UUID | None) -> Snapshot:
         if snapshot is None:
             waiting = rows.filter(status=Snapshot.Status.BUILDING, job__state__in=Job.ACTIVE)
             raise NoSnapshot(building=waiting.exists())
-    if not snapshot.box_count:
+    return snapshot
+
+
+def _refuse_too_little(project: Project, snapshot: Snapshot) -> None:
+    """By what the project's kind learns from; each image that is not good has one box where boxes are not drawn."""
+    good = snapshot.image_count - snapshot.box_count
+    if project.takes_boxes and not snapshot.box_count:
         raise NoBoxes(snapshot)
+    if project.kind == Project.Kind.ANOMALY and good < LEAST_GOOD:
+        raise TooFewGood(snapshot, good)
     if snapshot.image_count < 2:
         raise TooFewImages(snapshot)
-    return snapshot
+    if project.kind == Project.Kind.CLASSIFICATION:
+        shown = sum(bool(label["boxes"]) for label in snapshot.classes)
+        if shown + bool(good) < 2:
+            raise OneClass(snapshot)
+
+
+def _classes(manifest: Manifest, outputs: Sequence[str]) -> list[dict[str, str | None]]:
+    """The label book's, and what else the model tells apart: good images, which are of no class."""
+    known: list[dict[str, str | None]] = [{"id": str(label.id), "name": label.name} for label in manifest.classes]
+    return [*known, *({"id": None, "name": name} for name in outputs[len(known) :])]
 
 
 def _metrics(manifest: Manifest, measured: Mapping[str, Any]) -> dict[str, Any]:
     """Classes by id and name instead of by place."""
+    names = _classes(manifest, [given["name"] for given in measured["classes"]])
     classes = [
-        {"id": str(label.id), "name": label.name} | {name: given[name] for name in ("images", "boxes", "ap50", "ap")}
-        for label, given in zip(manifest.classes, measured["classes"], strict=True)
+        name | {key: value for key, value in given.items() if key not in ("index", "name")}
+        for name, given in zip(names, measured["classes"], strict=True)
     ]
-    return {"ap50": measured["ap50"], "ap": measured["ap"], "classes": classes}
+    return {**measured, "classes": classes}

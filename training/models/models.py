@@ -11,7 +11,7 @@ from training.models.runs import Run
 
 
 class Model(TenantModel):
-    """A trained detector's own part: its heads. With the shared backbone of `backbone_sha256` it is whole.
+    """A trained model's own part: its heads. With the shared backbone of `backbone_sha256` it is whole.
 
     Files lie in S3 at the address of their own bytes; a file that does not match its hash is not used.
     """
@@ -22,7 +22,7 @@ class Model(TenantModel):
     run = TenantForeignKey(Run, related_name="+")
     snapshot = TenantForeignKey(Snapshot, related_name="+")
     recipe = models.CharField(max_length=40)
-    # [{"id", "name"}]: what the model's class numbers mean.
+    # [{"id", "name"}]: what the model's class numbers mean. Without an id: good images, which are of no class.
     classes = models.JSONField()
     backbone = models.CharField(max_length=40)
     backbone_sha256 = models.CharField(max_length=64)
@@ -65,7 +65,8 @@ class Evaluation(TenantModel):
     image_count = models.PositiveIntegerField()
     box_count = models.PositiveIntegerField()
     # {"ap50": {"value", "low", "high"}, "ap": {…}, "classes": [{"id", "name", "images", "boxes", "ap50", "ap"}]};
-    # an interval is null where there is nothing to measure.
+    # of the other kinds {"kind", …} as `training.vision.image_runs` has them, with the classes' ids. An interval is null
+    # where there is nothing to measure.
     metrics = models.JSONField()
     # JSON of every prediction and truth, by image: what galleries and comparisons are made from.
     predictions_sha256 = models.CharField(max_length=64)

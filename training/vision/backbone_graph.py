@@ -16,10 +16,14 @@ _END = 2**31 - 1  # of an axis, wherever that is
 
 @dataclass(frozen=True)
 class LowRank:
-    """How a 1 × 1 convolution's weight moved: by up (O, r, 1, 1) times down (r, I, 1, 1), names of a graph's inputs."""
+    """How a 1 × 1 convolution moved: its weight by up (O, r, 1, 1) times down (r, I, 1, 1), its bias by shift (O,).
+
+    Names of a graph's inputs. The convolution itself stays a constant, which runtimes lay out beforehand.
+    """
 
     down: str
     up: str
+    shift: str
 
 
 def fold_blocks(module: EfficientNetLite0, start: int = 0, end: int | None = None) -> Folded:
@@ -87,7 +91,7 @@ def _write_conv_norm(writer: GraphWriter, x: str, layer: ConvNorm, name: str, mo
         pads=(top, left, bottom, right), stride=layer.conv.stride[0], groups=layer.conv.groups,
     )  # fmt: skip
     if moved:
-        x = writer.add("Add", x, write_conv(writer, write_conv(writer, given, moved.down), moved.up))
+        x = writer.add("Add", x, write_conv(writer, write_conv(writer, given, moved.down), moved.up, moved.shift))
     if not layer.act:
         return x
     return writer.add("Clip", x, writer.constant(0, np.float32), writer.constant(6, np.float32))

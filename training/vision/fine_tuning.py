@@ -16,7 +16,7 @@ from training.vision.augmentation import draw_view, move_boxes, render_view
 from training.vision.checkpoints import Checkpoint
 from training.vision.examples import Example, Image, Pixels, read_pixels
 from training.vision.few_shot import OnFeatures, Workbench, describe_trained
-from training.vision.recipes import Recipe
+from training.vision.recipes import Recipe, Variety
 from training.vision.sessions import network_size
 from training.vision.train import (
     OnProgress,
@@ -54,22 +54,48 @@ class PictureLesson:
     def losses(self, step: int, count: int) -> dict[str, Tensor]:
         chosen = choose_batch(self.pictures, count, self.seed, step)
         drawn = [self._draw(self.pictures[index], [self.seed, step, place]) for place, index in enumerate(chosen)]
-        images = torch.stack([pixels for pixels, _ in drawn]).contiguous(memory_format=torch.channels_last)
+        images = torch.stack([pixels for pixels, _ in drawn]).float().contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             parts = self.module.backbone.forward_until(images, self.module.cut)
         logits, deltas = self.module(parts)
         return compute_view_losses(logits, deltas, [view for _, view in drawn], self.recipe)
 
     def _draw(self, picture: Picture, draw: list[int]) -> tuple[Tensor, TrainView]:
+        """A view of the picture, or a mosaic of four pictures of which it is the first."""
         rng = np.random.default_rng(draw)
-        recipe = self.recipe
-        view = draw_view(rng, recipe.variety)
-        pixels = read_pixels(picture.pixels)
-        height, width = pixels.shape[:2]
-        boxes, kept = move_boxes(picture.boxes, view, height, width, picture.size)
-        seen = resize(render_view(pixels, view), picture.size).float()
-        matched = match_anchors(boxes, picture.size, recipe)
-        return seen, TrainView(picture.image, picture.size, boxes, picture.classes[kept], matched, load=list)
+        if rng.random() >= self.recipe.mosaic:
+            seen, boxes, classes = _see(picture, rng, self.recipe.variety, picture.size)
+        else:
+            alike = [other for other in self.pictures if other.size == picture.size]
+            others = [alike[int(index)] for index in rng.integers(len(alike), size=3)]
+            seen, boxes, classes = _lay_mosaic([picture, *others], rng, self.recipe)
+        matched = match_anchors(boxes, picture.size, self.recipe)
+        return seen, TrainView(picture.image, picture.size, boxes, classes, matched, load=list)
+
+
+_Seen = tuple[Tensor, npt.NDArray[np.float32], npt.NDArray[np.int64]]
+
+
+def _see(picture: Picture, rng: np.random.Generator, variety: Variety, size: tuple[int, int]) -> _Seen:
+    """Pixels (3, h, w) uint8, boxes (n, 4) and classes (n,) of a view at random."""
+    view = draw_view(rng, variety)
+    pixels = read_pixels(picture.pixels)
+    height, width = pixels.shape[:2]
+    boxes, kept = move_boxes(picture.boxes, view, height, width, size)
+    return resize(render_view(pixels, view), size), boxes, picture.classes[kept]
+
+
+def _lay_mosaic(pictures: Sequence[Picture], rng: np.random.Generator, recipe: Recipe) -> _Seen:
+    """Four views in the quarters of one, each at half its size (Bochkovskiy, Wang and Liao 2020, without the cutting).
+
+    Defects are seen smaller, and beside others than those they came with.
+    """
+    height, width = (side // 2 for side in pictures[0].size)
+    seen = [_see(picture, rng, recipe.variety, (height, width)) for picture in pictures]
+    rows = [torch.cat([left[0], right[0]], dim=2) for left, right in (seen[:2], seen[2:])]
+    corners = [np.array([x, y, x, y], np.float32) for y in (0, height) for x in (0, width)]
+    boxes = [own + corner for (_, own, _), corner in zip(seen, corners, strict=True)]
+    return torch.cat(rows, dim=1), np.concatenate(boxes), np.concatenate([classes for _, _, classes in seen])
 
 
 def train_full(

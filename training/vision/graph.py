@@ -38,7 +38,7 @@ from training.vision.nodes import (
 from training.vision.pyramid import BACKBONE_STRIDES, GROUPS, level_strides
 from training.vision.recipes import Recipe
 from training.vision.sessions import FEATURES, MULTIPLE, TRUNK
-from training.vision.weights import DOWN, UP, Stored, move_weights, restore_weights
+from training.vision.weights import DOWN, SHIFT, UP, Stored, move_weights, restore_weights
 
 if TYPE_CHECKING:  # backbones builds its graphs with this module
     from training.vision.backbones import Backbone
@@ -155,20 +155,18 @@ def merge_graphs(
 
 
 def _take_moves(writer: GraphWriter, module: EfficientNetLite0, cut: int) -> dict[str, LowRank]:
-    """The blocks from `cut` on: biases and what moved as inputs, the rest as it is shared."""
+    """The blocks from `cut` on, as they are shared, and as inputs what moved of them."""
     moved = {}
     shared = fold_blocks(module, cut) if cut < len(module.blocks) else {}
+    writer.fix(shared)
     for name, weight in shared.items():
-        layer, _, kind = name.rpartition(".")
-        if kind == "bias":
-            writer.take(name, FLOAT, list(weight.shape))
-            continue
-        writer.weight(name, weight)
-        outputs, inputs = weight.shape[:2]
         if is_product(weight):
-            rank = f"{layer}.rank"
-            down = writer.take(layer + DOWN, FLOAT, [rank, inputs, 1, 1])
-            moved[layer] = LowRank(down, writer.take(layer + UP, FLOAT, [outputs, rank, 1, 1]))
+            layer, (outputs, inputs) = name.removesuffix(".weight"), weight.shape[:2]
+            moved[layer] = LowRank(
+                down=writer.take(layer + DOWN, FLOAT, [f"{layer}.rank", inputs, 1, 1]),
+                up=writer.take(layer + UP, FLOAT, [outputs, f"{layer}.rank", 1, 1]),
+                shift=writer.take(layer + SHIFT, FLOAT, [outputs]),
+            )
     return moved
 
 

@@ -30,6 +30,7 @@ class Recipe:
     smallest_crop: float = 0.6  # side of the smallest crop in fractions of the image; less zooms in more
     stretch: float = 0.0  # see Variety
     relighting: float = 0.0
+    mosaic: float = 0.0  # share of views that are four in one, each at half its size; where views are drawn anew
     flips: bool = True  # mirror views; off where orientation tells classes apart (text, left and right parts)
     pyramid_channels: int = 48  # width of pyramid and heads; parameters grow with its square (budget: 250,000)
     tower_depth: int = 2  # 3 × 3 convolutions before each output

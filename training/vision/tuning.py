@@ -1,6 +1,6 @@
 """A detector with the later blocks of its backbone: what trains in both recipes, and what is stored of it.
 
-Of a block only its 1 × 1 convolutions and the biases move. They are nine tenths of its weights; the filters of single
+Of a block only its 1 × 1 convolutions and their biases move. They are nine tenths of its weights; the filters of single
 channels between them cost half of a step's time to train, and bring nothing (docs/ablations.md).
 """
 
@@ -15,7 +15,7 @@ from training.vision.detector import Detector
 from training.vision.efficientnet import ConvNorm, EfficientNetLite0
 from training.vision.graph import HeadSpec
 from training.vision.train import build_detector
-from training.vision.weights import Stored, store_move, store_weights
+from training.vision.weights import SHIFT, Stored, store_move, store_weights
 
 
 class TunedDetector(nn.Module):
@@ -27,8 +27,8 @@ class TunedDetector(nn.Module):
         self.backbone = deepcopy(backbone).requires_grad_(False)
         self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         for layer in self.backbone.blocks[cut:].modules():
-            if isinstance(layer, ConvNorm):
-                layer.conv.weight.requires_grad_(layer.conv.kernel_size == (1, 1))
+            if isinstance(layer, ConvNorm) and layer.conv.kernel_size == (1, 1):
+                layer.conv.weight.requires_grad_(True)
                 layer.norm.bias.requires_grad_(True)
         self.detector = detector
 
@@ -52,8 +52,8 @@ def store_tuned(tuned: TunedDetector, average: dict[str, Tensor], shared: Effici
     before = fold_blocks(shared, tuned.cut) if tuned.cut < len(shared.blocks) else {}
     after = fold_blocks(tuned.backbone, tuned.cut) if before else {}
     for name, weight in after.items():
-        if name.endswith(".bias"):
-            stored |= store_weights({name: weight})
-        elif is_product(weight):
-            stored |= store_move(name.removesuffix(".weight"), (weight - before[name])[:, :, 0, 0], rank)
+        if is_product(weight):
+            layer = name.removesuffix(".weight")
+            stored |= store_move(layer, (weight - before[name])[:, :, 0, 0], rank)
+            stored |= store_weights({layer + SHIFT: after[layer + ".bias"] - before[layer + ".bias"]})
     return stored

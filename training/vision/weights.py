@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Stored = dict[str, npt.NDArray[np.generic]]
-STEP, UP, DOWN = ".step", ".up", ".down"
+STEP, UP, DOWN, SHIFT = ".step", ".up", ".down", ".shift"  # after a name; the last is how a bias moved
 
 
 def store_weights(weights: Mapping[str, Floats]) -> Stored:
@@ -65,6 +65,8 @@ def move_weights(shared: Mapping[str, Floats], restored: Mapping[str, Floats]) -
             moved = weight[:, :, 0, 0] @ restored[name.removesuffix(UP) + DOWN][:, :, 0, 0]
             layer = name.removesuffix(UP) + ".weight"
             whole[layer] = shared[layer] + moved[:, :, None, None]
+        elif name.endswith(SHIFT):
+            whole[name.removesuffix(SHIFT) + ".bias"] = shared[name.removesuffix(SHIFT) + ".bias"] + weight
         elif not name.endswith(DOWN):
             whole[name] = weight
     return whole

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from training.domain.paired import Difference
 
-# With fewer boxes, or an interval that is wider, a figure tells little.
-FEW_BOXES = 10
+# With fewer boxes or images, or an interval that is wider, a figure tells little.
+FEW = 10
 WIDE = 0.4
 # What is found less often than this, even at the best, is hardly found; at the worst, well found.
 HARDLY, WELL = 0.5, 0.6
+_PLURALS = {"box": "boxes", "image": "images"}
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,18 @@ class Gap:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """What is known of one class. `tone` is "", "info" (too few to tell) or "warning" (hardly found)."""
+    """What is known of one class: `figure` is its main measure (the kind of model says which), `count` of what.
+
+    `tone` is "", "info" (too few to tell) or "warning" (hardly found).
+    """
 
     name: str
-    images: int
-    boxes: int
-    ap50: Drawn | None
+    count: int
+    figure: Drawn | None
     words: str
     tone: str
+    # Of what is told to be of this class, the share that is; of a classifier alone.
+    precision: Drawn | None = None
 
 
 def drawn(measure: Mapping[str, Any] | None) -> Drawn | None:
@@ -75,12 +80,16 @@ def gap(name: str, difference: "Difference") -> Gap | None:
     return Gap(name, a, b, value, low, high, *(_at(0.5 + place) for place in (value, low, high)))
 
 
-def class_figures(measured: Mapping[str, Any]) -> ClassFigures:
-    """Of one entry of an evaluation's `classes`."""
-    figures = drawn(measured["ap50"])
-    boxes = int(measured["boxes"])
-    words, tone = _worth(figures, boxes)
-    return ClassFigures(measured["name"], int(measured["images"]), boxes, figures, words, tone)
+def class_figures(measured: Mapping[str, Any], *, measure: str, thing: str) -> ClassFigures:
+    """Of one entry of an evaluation's `classes`, by its `measure`; `thing` is what is counted: `box` or `image`."""
+    figure, count = drawn(measured[measure]), int(measured[_PLURALS[thing]])
+    words, tone = _worth(figure, count, thing)
+    return ClassFigures(measured["name"], count, figure, words, tone, drawn(measured.get("precision")))
+
+
+def percent(share: float) -> str:
+    """With one digit behind the point where that says something."""
+    return f"{100 * share:.1f}" if share < 0.1 else f"{100 * share:.0f}"
 
 
 def _at(place: float) -> str:
@@ -88,14 +97,14 @@ def _at(place: float) -> str:
     return f"{100 * min(max(place, 0.0), 1.0):.2f}"
 
 
-def _worth(figures: Drawn | None, boxes: int) -> tuple[str, str]:
-    count = "1 box" if boxes == 1 else f"{boxes} boxes"
+def _worth(figures: Drawn | None, found: int, thing: str) -> tuple[str, str]:
+    count = f"1 {thing}" if found == 1 else f"{found} {_PLURALS[thing]}"
     if figures is None:
         return f"{count}: nothing to judge it by. Label some, on different images.", "info"
     between = f"{figures.low:.2f}–{figures.high:.2f}"
     if figures.high < HARDLY:
         return f"{count}: hardly found, {between}. Look at what it misses; more examples help most.", "warning"
-    if boxes < FEW_BOXES or figures.high - figures.low > WIDE:
+    if found < FEW or figures.high - figures.low > WIDE:
         return f"{count}, too few to tell: {between}. More of them make the figure firm.", "info"
     if figures.low >= WELL:
         return f"{count}: found well, {between}.", ""

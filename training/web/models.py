@@ -1,5 +1,6 @@
 """Models: how good they are, what they came from, what they make of pictures, and their files."""
 
+import dataclasses
 import uuid
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -14,13 +15,13 @@ from tenants.models import Job
 from tenants.pagination import page_of_rows
 from tenants.permissions import Permission
 from tenants.web.pages import TenantPage
-from training.domain import answering, comparing, galleries, models, queries
+from training.domain import answering, comparing, galleries, mistakes, models, queries
 from training.domain.galleries import Asked
 from training.models import Model
 from training.web.drawing import LEGEND
-from training.web.figures import figures
+from training.web.figures import figures, main_name
 from training.web.intervals import gap
-from training.web.predictions import card_of
+from training.web.predictions import card_of, looks_of
 
 A_PAGE = 20
 HISTORY = 10
@@ -46,6 +47,7 @@ class ModelsPage(TenantPage):
             "part": "models",
             "page": page,
             "entries": [figures(model) for model in page.rows],
+            "main_name": main_name(project.kind),
             "history": history,
             "answers": history[0] if history else None,
         }
@@ -98,6 +100,10 @@ class ModelExamplesPage(TenantPage):
     def sign(self, context: dict[str, Any]) -> None:
         model = context["model"]
         with self.telling(context, "not_shown"):
+            if not model.project.takes_boxes:
+                found = mistakes.show_mistakes(model=model, by=self.seat.principal)
+                context |= looks_of(dataclasses.replace(found, looks=found.looks[:EXAMPLES]), by=self.seat.principal)
+                return
             gallery = galleries.show_gallery(model=model, asked=Asked(), by=self.seat.principal)
             sights = [sight for sight in gallery.sights if sight.image is not None][:EXAMPLES]
             addresses = thumbnail_addresses(

@@ -13,6 +13,7 @@ from tenants.web.pages import TenantPage
 from training.api.serializers import PricesInput
 from training.domain import operating
 from training.domain.operating import Prices
+from training.web.intervals import percent
 
 
 class ModelOperatingPage(TenantPage):
@@ -36,8 +37,8 @@ class ModelOperatingPage(TenantPage):
             context |= {
                 "best": best,
                 "cost": best.cost(prices),
-                "escape_bound": _percent(best.escape_bound),
-                "reject_bound": _percent(best.reject_bound),
+                "escape_bound": percent(best.escape_bound),
+                "reject_bound": percent(best.reject_bound),
                 "confusion": _confusion(found),
                 "curves": _curves(found),
                 "lines": [(point, point.cost(prices), point is best) for point in found.points],
@@ -66,8 +67,3 @@ def _curves(found: operating.Operating) -> list[dict[str, Any]]:
         line = " ".join(f"{100 * recall:.1f},{100 - 100 * precision:.1f}" for _, recall, precision in rows)
         curves.append({"name": label["name"], "color": color, "line": line, "rows": rows})
     return curves
-
-
-def _percent(share: float) -> str:
-    """With one digit behind the point where that says something."""
-    return f"{100 * share:.1f}" if share < 0.1 else f"{100 * share:.0f}"

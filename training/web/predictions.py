@@ -9,10 +9,11 @@ from rest_framework.response import Response
 
 from projects.domain import queries as project_queries
 from projects.domain.images import thumbnail_addresses
+from projects.models import Project
 from tenants.api.views import TenantView
-from tenants.permissions import Permission
+from tenants.permissions import Permission, Principal
 from tenants.web.pages import TenantPage
-from training.domain import galleries, queries
+from training.domain import galleries, mistakes, queries
 from training.domain.galleries import Asked, Gallery, Sight
 from training.models import Model
 from training.web.drawing import LEGEND, drawing
@@ -24,6 +25,8 @@ _TITLES = {
     galleries.WRONG_CLASS: "Wrong class",
     galleries.CORRECT: "Correct",
 }
+# Of a model that tells good images from others, and no more.
+_WITHOUT_CLASSES = {kind: title for kind, title in _TITLES.items() if kind != galleries.WRONG_CLASS}
 
 
 class PredictionsPage(TenantPage):
@@ -39,6 +42,9 @@ class PredictionsPage(TenantPage):
     def sign(self, context: dict[str, Any]) -> None:
         """Reads the predictions from S3, which no scope may be open for, and with them the images' rows."""
         model, asked = context["model"], context["asked"]
+        if not model.project.takes_boxes:
+            context |= self._mistakes(model, asked)
+            return
         gallery = galleries.show_gallery(model=model, asked=asked, by=self.seat.principal)
         addresses = thumbnail_addresses(
             (sight.image for sight in gallery.sights if sight.image is not None), by=self.seat.principal
@@ -56,6 +62,18 @@ class PredictionsPage(TenantPage):
             "before": gallery.page - 1,
             "after": gallery.page + 1,
             "cards": [card_of(sight, names, addresses) for sight in gallery.sights],
+        }
+
+    def _mistakes(self, model: Model, asked: Asked) -> dict[str, Any]:
+        found = mistakes.show_mistakes(model=model, kind=asked.kind, page=asked.page, by=self.seat.principal)
+        titles = _TITLES if model.project.kind == Project.Kind.CLASSIFICATION else _WITHOUT_CLASSES
+        return looks_of(found, by=self.seat.principal) | {
+            "evaluation": found.evaluation,
+            "mistakes": found,
+            "shown": asked.kind,
+            "kinds": [{"kind": kind, "title": title, "count": found.counts[kind]} for kind, title in titles.items()],
+            "before": found.page - 1,
+            "after": found.page + 1,
         }
 
 
@@ -120,6 +138,18 @@ def _words(gallery: Gallery, label: str | None) -> str:
         parts.append(f"{tally.missed} missed")
     parts.append(_counted(tally.false_alarms, "false alarm"))
     return ", ".join(parts)
+
+
+def looks_of(found: mistakes.Mistakes, *, by: Principal) -> dict[str, Any]:
+    """Images of a gallery of mistakes with the addresses of their thumbnails, and what it says in words."""
+    addresses = thumbnail_addresses((look.image for look in found.looks if look.image is not None), by=by)
+    right, count = found.counts[galleries.CORRECT], found.counts[galleries.ALL]
+    wrong = ((galleries.MISSES, "missed"), (galleries.WRONG_CLASS, "under a wrong class"))
+    parts = [f"{right} of {_counted(count, 'image')} told rightly"]
+    parts += [f"{found.counts[kind]} {words}" for kind, words in wrong if found.counts[kind]]
+    parts.append(_counted(found.counts[galleries.FALSE_ALARMS], "false alarm"))
+    looks = [vars(look) | {"address": addresses.get(look.image.id, "") if look.image else ""} for look in found.looks]
+    return {"looks": looks, "words": ", ".join(parts)}
 
 
 def card_of(sight: Sight, names: list[str], addresses: dict[uuid.UUID, str]) -> dict[str, Any]:

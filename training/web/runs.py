@@ -48,7 +48,7 @@ class RunsPage(TenantPage):
             "entries": entries,
             "active": any(entry["told"].active for entry in entries),
             "snapshots": snapshots,
-            "recipes": recipes.choices(),
+            "recipes": recipes.choices(project.kind),
             # What a snapshot's page leads here with.
             "chosen": chosen if any(str(one.id) == chosen for one in snapshots) else "",
             "last_took": next((entry["told"].took for entry in entries if entry["told"].model_id), None),
@@ -83,7 +83,7 @@ class RunPage(TenantPage):
             "run": run,
             "told": told(run, queue=True),
             "author": run.created_by.user.name,
-            "recipe": next((one for one in recipes.choices() if one.name == run.recipe), None),
+            "recipe": next((one for one in recipes.choices(run.project.kind) if one.name == run.recipe), None),
             "warnings": runs.warnings(run),
             "curve": curve(run),
             "published": _published(run),

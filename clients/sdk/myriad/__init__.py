@@ -46,7 +46,7 @@ from myriad.resources.models import (
     Model,
     Promotion,
 )
-from myriad.resources.predictions import Found, Prediction
+from myriad.resources.predictions import Found, Prediction, Share
 from myriad.resources.projects import Project, Statistics
 from myriad.resources.runs import Run
 from myriad.resources.snapshots import Difference, Snapshot
@@ -123,6 +123,7 @@ __all__ = [
     "RateLimited",
     "Retry",
     "Run",
+    "Share",
     "Sidecar",
     "Snapshot",
     "Statistics",

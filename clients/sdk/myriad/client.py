@@ -60,7 +60,7 @@ class Client:
         self.classes = Classes(self._transport)
         self.jobs = Jobs(self._transport, pause)
         self.images = Images(self._transport, self.jobs, pause)
-        self.annotations = Annotations(self._transport, self.images, self.classes)
+        self.annotations = Annotations(self._transport, self.projects, self.images, self.classes)
         self.snapshots = Snapshots(self._transport, self.jobs)
         self.exports = Exports(self._transport, self.jobs)
         self.imports = Imports(self._transport, self.jobs)

@@ -1,5 +1,6 @@
-// The page of one photograph: its boxes drawn, and for labelers an editor of them.
+// The page of one photograph: its boxes drawn, and for labelers an editor of them; or choices of what it shows.
 import { ask, Refused } from "./editor/asking";
+import { Choosing } from "./editor/choosing";
 import { Board, type Mark } from "./editor/board";
 import { editable } from "./editor/details";
 import { Draft, type Shape } from "./editor/draft";
@@ -218,7 +219,10 @@ function wait(panel: HTMLElement): void {
 }
 
 const board = document.querySelector<HTMLElement>("#board");
-if (board) new Editor(JSON.parse(part("#drawn").textContent ?? "{}") as Drawn, board);
+const drawn = JSON.parse(document.querySelector("#drawn")?.textContent ?? "{}") as Drawn;
+if (board) new Editor(drawn, board);
+const choices = document.querySelector<HTMLElement>("#choices");
+if (choices) new Choosing(drawn, choices);
 const about = document.querySelector<HTMLElement>("#about");
 if (about) editable(about);
 const waiting = document.querySelector<HTMLElement>("#not-ready");

@@ -1,5 +1,6 @@
 // The page of a model: a photograph of one's own is sent to it, and what it finds is drawn on it.
 import { Refused, send } from "./editor/asking";
+import { heated, type Judged, listed as linesOf, told } from "./model/judging";
 
 interface Finding {
   class: string;
@@ -7,9 +8,7 @@ interface Finding {
   score: number;
   bbox: [number, number, number, number];
 }
-interface Prediction {
-  width: number;
-  height: number;
+interface Prediction extends Judged {
   predictions: Finding[];
   seconds: Record<string, number>;
 }
@@ -26,7 +25,10 @@ class Trial {
   private readonly picture: HTMLImageElement;
   private readonly drawing: SVGSVGElement;
   private readonly list: HTMLElement;
-  private readonly slider: HTMLInputElement;
+  /** Of models that find boxes. */
+  private readonly slider: HTMLInputElement | null;
+  /** Of models that know good parts. */
+  private readonly heat: HTMLInputElement | null;
   private readonly says: HTMLElement;
   private found: Prediction | null = null;
   /** Of the photograph chosen last: an answer for an older one comes too late. */
@@ -39,7 +41,8 @@ class Trial {
     this.picture = part(panel, "[data-result] img");
     this.drawing = part(panel, "[data-result] svg");
     this.list = part(panel, "[data-result] ul");
-    this.slider = part(panel, "input[type=range]");
+    this.slider = panel.querySelector("input[type=range]");
+    this.heat = panel.querySelector("[data-heat]");
     this.says = part(panel, "[data-says]");
     this.input.addEventListener("change", () => this.take(this.input.files?.[0]));
     this.drop.addEventListener("dragover", (event) => event.preventDefault());
@@ -47,7 +50,7 @@ class Trial {
       event.preventDefault();
       this.take(event.dataTransfer?.files[0]);
     });
-    this.slider.addEventListener("input", () => this.show());
+    for (const control of [this.slider, this.heat]) control?.addEventListener("input", () => this.show());
     this.picture.addEventListener("error", () => {
       this.picture.hidden = true;
     });
@@ -86,14 +89,20 @@ class Trial {
 
   private show(): void {
     if (!this.found) return;
-    const least = Number(this.slider.value);
-    const { width, height, predictions, seconds } = this.found;
+    const { width, height, seconds } = this.found;
+    this.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const took = Object.values(seconds).reduce((sum, part) => sum + part, 0);
+    if (this.slider) return this.showFound(this.found, Number(this.slider.value), took);
+    this.drawing.replaceChildren(...(this.heat?.checked ? heated(this.found) : []));
+    this.list.replaceChildren(...linesOf(this.found));
+    this.say(`${told(this.found)}; it took ${took.toFixed(2)} s.`);
+  }
+
+  private showFound({ width, height, predictions }: Prediction, least: number, took: number): void {
     const shown = predictions.filter((finding) => finding.score >= least);
     part<HTMLOutputElement>(this.panel, "output").value = least.toFixed(2);
-    this.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.drawing.replaceChildren(...shown.flatMap((finding) => boxed(finding, width, height)));
     this.list.replaceChildren(...shown.map(listed));
-    const took = Object.values(seconds).reduce((sum, part) => sum + part, 0);
     const hidden = predictions.length - shown.length;
     const found = shown.length ? `${counted(shown.length)} found` : "Nothing found at this score";
     this.say(`${found}${hidden ? `, ${hidden} more of a lower score` : ""}; it took ${took.toFixed(2)} s.`);

@@ -73,6 +73,7 @@ class Kind(StrEnum):
     SIZE_DIFFERS = "size_differs"
     DUPLICATE_IMAGE = "duplicate_image"
     CONFLICTING_BOXES = "conflicting_boxes"
+    SEVERAL_CLASSES = "several_classes"
     SAME_NAME = "same_name"
     EXISTING_IMAGE = "existing_image"
     EXISTING_DIFFERS = "existing_differs"

@@ -15,7 +15,7 @@ from tenants.scope import tenant_scope
 from tests.cast import Cast, Person
 from tests.projects.conftest import project_of
 from tests.projects.labelled import label, labelled, ready
-from tests.projects.labelling import book
+from tests.projects.labelling import annotated, book
 from tests.projects.uploading import post
 
 Queries = Callable[[], AbstractContextManager[list[str]]]
@@ -109,14 +109,78 @@ def test_an_image_without_a_file_says_why_and_what_to_do(alice: Person, project:
     assert again is (status != "ARRIVED")
 
 
-def test_projects_without_boxes_have_no_editor(alice: Person) -> None:
-    made = alice.api.post("/api/v1/projects", {"name": "Sorting", "kind": "CLASSIFICATION"}, format="json").json()["id"]
-    (good,) = book(alice, made, "scrap")
+def sorting(person: Person, kind: str = "CLASSIFICATION") -> str:
+    return str(post(person, "projects", {"name": "Sorting", "kind": kind}).json()["id"])
+
+
+def choices(page: str) -> dict[str, bool]:
+    """Name → whether it is what the image shows, of the buttons of the page."""
+    found = re.findall(r'data-name="([^"]*)" aria-pressed="(true|false)"', page)
+    return {name: pressed == "true" for name, pressed in found}
+
+
+def test_projects_without_boxes_have_choices_and_no_editor(alice: Person) -> None:
+    made = sorting(alice)
+    (scrap, _) = book(alice, made, "scrap", "rust")
     image = ready(alice, made, "part.jpg")
-    assert alice.api.patch(f"/api/v1/images/{image}", {"classes": [good]}, format="json").status_code == 200
     page, drawn = shown(alice, image)
-    assert drawn["mayLabel"] is False
-    assert ("scrap" in page, 'id="boxes"' in page, 'id="predictions"' in page) == (True, False, False)
+    assert (drawn["mayLabel"], drawn["boxes"], drawn["number"]) == (False, [], 0)
+    assert [mark in page for mark in ('id="boxes"', 'id="predictions"', "data-restore", 'data-do="save"')] == [
+        False
+    ] * 4
+    assert choices(page) == {"Good part": False, "scrap": False, "rust": False}
+    assert "Not labelled" in page
+
+    annotated(alice, made, {"image": image, "class": scrap})
+    page, drawn = shown(alice, image)
+    assert choices(page) == {"Good part": False, "scrap": True, "rust": False}
+    assert (drawn["boxes"], drawn["number"]) == ([], 1)
+    annotated(alice, made, {"image": image, "class": None})
+    page, _ = shown(alice, image)
+    assert choices(page) == {"Good part": True, "scrap": False, "rust": False}
+    assert re.findall(r'max-w-32 truncate text-xs">([^<]*)<', page) == ["good", "scrap"]
+
+
+def test_what_an_upload_said_and_an_empty_label_book_are_told(alice: Person) -> None:
+    made = sorting(alice, "ANOMALY")
+    image = ready(alice, made, "part.jpg")
+    page, _ = shown(alice, image)
+    assert choices(page) == {"Good part": False}
+    assert "The label book is empty" in page
+    (scrap,) = book(alice, made, "scrap")
+    assert alice.api.patch(f"/api/v1/images/{image}", {"classes": [scrap]}, format="json").status_code == 200
+    page, _ = shown(alice, image)
+    assert ("Uploaded as" in page, choices(page)) == (True, {"Good part": False, "scrap": False})
+
+
+def test_a_class_that_was_deleted_can_be_seen_and_not_chosen(alice: Person) -> None:
+    made = sorting(alice)
+    (scrap,) = book(alice, made, "scrap")
+    image = ready(alice, made, "part.jpg")
+    annotated(alice, made, {"image": image, "class": scrap})
+    assert alice.api.delete(f"/api/v1/classes/{scrap}").status_code == 204
+    page, _ = shown(alice, image)
+    assert re.search(r'data-name="scrap" aria-pressed="true" disabled', page)
+
+
+def test_who_may_not_label_is_told_what_it_shows(cast: Cast) -> None:
+    made = sorting(cast.alice)
+    book(cast.alice, made, "scrap")
+    image = ready(cast.alice, made, "part.jpg")
+    assert "Nobody has labelled this image yet" in shown(cast.vera, image)[0]
+    annotated(cast.alice, made, {"image": image, "class": "scrap"})
+    page, _ = shown(cast.vera, image)
+    assert ('id="choices"' in page, choices(page), "scrap" in page) == (False, {}, True)
+
+
+def test_the_pages_of_such_a_project_do_not_speak_of_boxes(alice: Person) -> None:
+    made = sorting(alice)
+    book(alice, made, "scrap")
+    annotated(alice, made, {"image": ready(alice, made, "part.jpg"), "class": "scrap"})
+    for place in ("", "/images", "/snapshots"):
+        answer = alice.web.get(alice.page(f"projects/{made}{place}"))
+        words = re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<(script|style).*?</\1>", "", answer.content.decode()))
+        assert (answer.status_code, re.findall(r"\b[Bb]ox(?:es)?\b", words)) == (200, []), place
 
 
 def test_the_page_asks_as_many_queries_for_three_boxes_and_versions_as_for_one(

@@ -69,11 +69,12 @@ def test_a_viewer_sees_imports_and_no_way_to_start_one(cast: Cast, project: str)
     assert shown(cast.alice, import_id)["status"] == "AWAITING"
 
 
-def test_a_project_without_boxes_says_where_to_go_instead(alice: Person) -> None:
+def test_a_project_without_boxes_says_what_becomes_of_them(alice: Person, project: str) -> None:
     made = post(alice, "projects", {"name": "Odd ones", "kind": "ANOMALY"}).json()["id"]
-    answer = alice.web.get(alice.page(f"projects/{made}/imports"))
-    assert "This project has no boxes" in text_of(answer)
-    assert alice.page(f"projects/{made}/upload") in answer.content.decode()
+    theirs, ours = (alice.web.get(alice.page(f"projects/{one}/imports")) for one in (made, project))
+    assert "In this project an image has one class" in text_of(theirs)
+    assert "In this project an image has one class" not in text_of(ours)
+    assert all('id="importer"' in answer.content.decode() for answer in (theirs, ours))
 
 
 def test_an_archive_that_was_not_sent_says_what_to_do(alice: Person, project: str) -> None:

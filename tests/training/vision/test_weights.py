@@ -30,15 +30,15 @@ def test_a_move_along_few_directions_comes_back():
         "backbone.9.0.down": (2, 20, 1, 1), "backbone.9.0.down.step": (2, 1, 1, 1),
     }  # fmt: skip
     assert {weight.dtype for name, weight in stored.items() if not name.endswith("step")} == {np.dtype(np.int8)}
-    shared = {"backbone.9.0.weight": np.ones((12, 20, 1, 1), np.float32), "backbone.9.0.bias": np.zeros(12, np.float32)}
+    shared = {"backbone.9.0.weight": np.ones((12, 20, 1, 1), np.float32), "backbone.9.0.bias": np.ones(12, np.float32)}
     whole = move_weights(
-        shared, restore_weights(stored | store_weights({"backbone.9.0.bias": np.ones(12, np.float32)}))
+        shared, restore_weights(stored | store_weights({"backbone.9.0.shift": np.ones(12, np.float32)}))
     )
     # Each factor is off by half a step at most, a 254th of its largest value.
     np.testing.assert_allclose(
         whole["backbone.9.0.weight"][:, :, 0, 0], 1 + moved, atol=0.02 * float(np.abs(moved).max())
     )
-    assert whole["backbone.9.0.bias"].tolist() == [1] * 12
+    assert whole["backbone.9.0.bias"].tolist() == [2] * 12
     assert shared["backbone.9.0.weight"].max() == 1
 
 

@@ -27,7 +27,7 @@ def measured(boxes: int, value: float | None, low: float | None = None, high: fl
     ],
 )
 def test_a_class_is_told_in_words(boxes: int, figures: Figures, words: str, tone: str) -> None:
-    told = class_figures(measured(boxes, *figures))
+    told = class_figures(measured(boxes, *figures), measure="ap50", thing="box")
     assert told.words.startswith(words)
     assert told.tone == tone
 

@@ -69,6 +69,20 @@ class Matcher:
         return _same_size(entry, candidates[0])
 
 
+def one_class_each(found: Iterable[Match]) -> tuple[list[Match], list[AnnotationResult]]:
+    """Give those whose boxes are of one class at most, and a rejection for each of the others."""
+    kept, rejected = [], []
+    for match in found:
+        names = sorted({box.category for box in match.described.boxes})
+        if len(names) < 2:
+            kept.append(match)
+            continue
+        message = f"{match.described.file_name}: its boxes are of several classes ({', '.join(names)})."
+        hint = "An image of this project has one class: say by hand which, or import into a detection project."
+        rejected.append(_rejected(match.described, "several_classes", message, hint))
+    return kept, rejected
+
+
 def _same_size(entry: CocoImage, image: Image) -> Image | AnnotationResult:
     told, real = (entry.width, entry.height), (image.width, image.height)
     if None in told or None in real or told == real:

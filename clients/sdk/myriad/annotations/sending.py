@@ -23,7 +23,7 @@ def batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """Cut the items so that no call has too many images or boxes; an image alone may have as many as it likes."""
     start = boxes = 0
     for place, item in enumerate(items):
-        count = len(item["boxes"])
+        count = _boxes(item)
         if place > start and (place - start == MOST_IMAGES or boxes + count > MOST_BOXES):
             yield items[start:place]
             start, boxes = place, 0
@@ -57,6 +57,11 @@ def name_of(item: Item) -> str:
     return str(item.get(NAME) or item.get("filename") or item.get("image") or "?")
 
 
+def _boxes(item: Item) -> int:
+    """None where the item says the class of the whole image."""
+    return len(item.get("boxes") or ())
+
+
 def _result(item: Item, answer: Mapping[str, Any]) -> AnnotationResult:
     error = answer.get("error") or {}
     outcome = str(answer.get("status"))
@@ -64,7 +69,7 @@ def _result(item: Item, answer: Mapping[str, Any]) -> AnnotationResult:
         name=name_of(item),
         # A newer server may know more outcomes; what it wrote is written.
         outcome=Outcome(outcome) if outcome in Outcome.__members__ else Outcome.CREATED,
-        boxes=len(item["boxes"]),
+        boxes=_boxes(item),
         image=answer.get("image") or item.get("image"),
         annotation=answer.get("annotation"),
         warnings=tuple(_warning(warning) for warning in answer.get("warnings") or ()),
@@ -82,9 +87,9 @@ def _too_large(item: Item, error: TooLarge) -> AnnotationResult:
     return AnnotationResult(
         name=name_of(item),
         outcome=Outcome.REJECTED,
-        boxes=len(item["boxes"]),
+        boxes=_boxes(item),
         image=item.get("image"),
         code=error.code,
-        message=f"{name_of(item)}: {len(item['boxes']):,} boxes are more than the server takes.",
+        message=f"{name_of(item)}: {_boxes(item):,} boxes are more than the server takes.",
         hint="Leave out boxes that are not of single things.",
     )

@@ -19,6 +19,8 @@ _VERDICTS = {
     "B_BETTER": "B is better",
     "CANNOT_TELL": "cannot tell them apart with these images",
 }
+# What stands for all figures of a model, by its project's kind.
+_MAIN = {"CLASSIFICATION": "ACCURACY", "ANOMALY": "AUROC"}
 
 
 @click.group(cls=Noun)
@@ -37,7 +39,7 @@ def list_models(session: Session, project: str, limit: int) -> None:
         Column("ID", lambda item: item.id),
         Column("NO", lambda item: item.number),
         Column("RECIPE", lambda item: item.recipe),
-        Column("AP50", _ap50),
+        Column(_MAIN.get(found.kind, "AP50"), _main),
         Column("CLASSES", lambda item: len(item.classes)),
         Column("BYTES", lambda item: item.size),
         Column("MADE", lambda item: item.created_at),
@@ -70,7 +72,7 @@ def show_model(session: Session, given: str, project: str | None) -> None:
     session.shown(shown, lines)
     if shown.evaluation is not None and not session.as_json:
         click.echo()
-        session.table(scores.score_rows(shown.evaluation), scores.HEADINGS)
+        session.table(*scores.score_table(shown.evaluation))
 
 
 @model.command("compare")
@@ -139,8 +141,8 @@ def _find(session: Session, given: str, project: str | None) -> Model:
     return session.client.models.find(given, project_id=session.project_id(project))
 
 
-def _ap50(shown: Model) -> str | None:
-    interval: Interval | None = shown.evaluation.metrics.ap50 if shown.evaluation else None
+def _main(shown: Model) -> str | None:
+    interval: Interval | None = shown.evaluation.metrics.main if shown.evaluation else None
     if interval is None or interval.value is None:
         return None
     if interval.low is None or interval.high is None:

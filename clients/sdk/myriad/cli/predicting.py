@@ -45,6 +45,16 @@ def _tell(session: Session, prediction: Prediction) -> None:
     if session.as_json:
         session.document(prediction.raw)
         return
+    if prediction.kind == "CLASSIFICATION":
+        shares = sorted(prediction.probabilities, key=lambda share: -share.probability)
+        session.table([[share.name, f"{share.probability:.3f}"] for share in shares], ("CLASS", "PROBABILITY"))
+        return
+    if prediction.score is not None and prediction.threshold is not None:
+        said = "ANOMALOUS" if prediction.anomalous else "GOOD"
+        session.table(
+            [[said, f"{prediction.score:.3f}", f"{prediction.threshold:.3f}"]], ("VERDICT", "SCORE", "THRESHOLD")
+        )
+        return
     rows = [
         [found.name, f"{found.score:.2f}", *(f"{side:.1f}" for side in found.bbox)] for found in prediction.predictions
     ]

@@ -8,9 +8,42 @@ from myriad.resources.models import Comparison, Difference, Evaluation, Interval
 
 _BAR = 30  # characters from 0 to 1
 HEADINGS = ("CLASS", "IMAGES", "BOXES", "AP50", "95 %", "0" + "1".rjust(_BAR - 1), "AP", "95 %")
+_CLASSIFIED = ("CLASS", "IMAGES", "RECALL", "95 %", "0" + "1".rjust(_BAR - 1), "PRECISION", "95 %")
+_NOTICED = ("IMAGES OF", "IMAGES", "ANOMALOUS", "95 %", "0" + "1".rjust(_BAR - 1))
 DIFFERENCE_HEADINGS = ("CLASS", "AP50 A", "AP50 B", "B - A", "95 %")
 _METHODS = {"OUT_OF_FOLD": "out of fold", "TEST_SPLIT": "test split"}
 ALL = "ALL"
+
+
+def score_table(evaluation: Evaluation) -> tuple[list[list[str]], Sequence[str]]:
+    """Give rows and headings, as the model's kind has them."""
+    if evaluation.metrics.kind == "CLASSIFICATION":
+        return _classified_rows(evaluation), _CLASSIFIED
+    if evaluation.metrics.kind == "ANOMALY":
+        return _noticed_rows(evaluation), _NOTICED
+    return score_rows(evaluation), HEADINGS
+
+
+def _classified_rows(evaluation: Evaluation) -> list[list[str]]:
+    """The last row is accuracy: the share of all images that are told rightly."""
+    metrics = evaluation.metrics
+    rows = [
+        [item.name, f"{item.images:,}", *_shown(item.recall), _value(item.precision), _bounds(item.precision)]
+        for item in metrics.classes
+    ]
+    return [*rows, [ALL, f"{evaluation.image_count:,}", *_shown(metrics.accuracy), "", ""]]
+
+
+def _noticed_rows(evaluation: Evaluation) -> list[list[str]]:
+    """The share of images that are called anomalous: of good ones that is wrong, of all others right."""
+    metrics = evaluation.metrics
+    rows = [[item.name, f"{item.images:,}", *_shown(item.detection_rate)] for item in metrics.classes]
+    defective = ["ALL DEFECTIVE", f"{metrics.defective:,}", *_shown(metrics.detection_rate)]
+    return [["GOOD", f"{metrics.good:,}", *_shown(metrics.false_alarm_rate)], *rows, defective]
+
+
+def _shown(interval: Interval | None) -> Sequence[str]:
+    return [_value(interval), _bounds(interval), bar(interval)]
 
 
 def score_rows(evaluation: Evaluation) -> list[list[str]]:
@@ -33,7 +66,8 @@ def method_line(evaluation: Evaluation) -> str:
     """Say what was measured on what."""
     method = _METHODS.get(evaluation.method, evaluation.method)
     folds = f", {evaluation.folds} folds" if evaluation.folds else ""
-    return f"{method}{folds}, {evaluation.image_count:,} images, {evaluation.box_count:,} boxes"
+    boxes = f", {evaluation.box_count:,} boxes" if evaluation.metrics.kind == "DETECTION" else ""
+    return f"{method}{folds}, {evaluation.image_count:,} images{boxes}"
 
 
 def bar(interval: Interval | None) -> str:

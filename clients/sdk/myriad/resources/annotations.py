@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from myriad.annotations.coco import CocoAnnotations, read_coco_annotations
-from myriad.annotations.matching import Match, Matcher
+from myriad.annotations.matching import Match, Matcher, one_class_each
 from myriad.annotations.report import AnnotationResult, ImportProgress, ImportReport, OnImport, Outcome
 from myriad.annotations.sending import NAME, Item, batches, send
 from myriad.answers import Answer
@@ -17,6 +17,7 @@ from myriad.errors import ValidationFailed
 from myriad.listing import Listing
 from myriad.resources.classes import Classes
 from myriad.resources.images import Images
+from myriad.resources.projects import Projects
 from myriad.transport import Transport, path_of
 
 # Unknown classes that an error names.
@@ -47,7 +48,8 @@ class Author(Answer):
 class Annotation(Answer):
     """One version of what one labeler said of one image; without boxes: nothing is wrong with it.
 
-    `accepted` tells whether it is the image's ground truth.
+    `accepted` tells whether it is the image's ground truth. Where images have one class each, `class_id` is that, and
+    `boxes` has one that covers the image.
     """
 
     id: str
@@ -58,10 +60,16 @@ class Annotation(Answer):
     author: Author | None = None
     created_at: datetime | None = None
 
+    @property
+    def class_id(self) -> str | None:
+        """None for a good image, and in a detection project."""
+        return self.raw.get("class")
+
 
 class Annotations:
-    def __init__(self, transport: Transport, images: Images, classes: Classes) -> None:
+    def __init__(self, transport: Transport, projects: Projects, images: Images, classes: Classes) -> None:
         self._transport = transport
+        self._projects = projects
         self._images = images
         self._classes = classes
 
@@ -71,11 +79,12 @@ class Annotations:
         """Annotate any number of images and give the result of each, in order.
 
         An item is `{"image": id, "boxes": [{"class": id or name, "bbox": [x, y, width, height]}]}` in pixels; instead
-        of `image` it may have a `filename` that only one image of the project has. An item with `if_number` is only
-        written if that is the number of the accepted annotation. What the server refuses of one image is in its result
-        and does not hold up the others.
+        of `image` it may have a `filename` that only one image of the project has. In a project whose images have one
+        class each, it has `"class": id or name` instead of boxes; None: the image is good. An item with `if_number` is
+        only written if that is the number of the accepted annotation. What the server refuses of one image is in its
+        result and does not hold up the others.
         """
-        todo = [{**item, "boxes": list(item.get("boxes", ()))} for item in items]
+        todo = [item if "class" in item else {**item, "boxes": list(item.get("boxes", ()))} for item in items]
         results: list[AnnotationResult] = []
         for batch in batches(todo):
             results += send(self._transport, project_id, batch)
@@ -105,10 +114,15 @@ class Annotations:
 
         Images are found by their name in the project, or by the last part of it where that is unique; categories by
         name. An image of the file without boxes is annotated as good. Categories that the label book lacks are made
-        classes with `create_classes`; without, `ValidationFailed` names them and nothing is written.
+        classes with `create_classes`; without, `ValidationFailed` names them and nothing is written. In a project whose
+        images have one class each, an image gets the class of its boxes; one with boxes of several is rejected.
         """
         coco = source if isinstance(source, CocoAnnotations) else read_coco_annotations(source)
         found, rejected = Matcher(self._images.list(project_id, page_size=500)).match(coco.images)
+        takes_boxes = self._projects.get(project_id).kind == "DETECTION"
+        if not takes_boxes:
+            found, torn = one_class_each(found)
+            rejected = [*rejected, *torn]
         needed = CocoAnnotations(tuple(match.described for match in found)).categories
         ids, made = self._class_ids(project_id, needed, create=create_classes)
 
@@ -122,7 +136,8 @@ class Annotations:
                     )
                 )
 
-        results = [*self.write(project_id, [_item(match, ids) for match in found], on_progress=tell), *rejected]
+        item = _item if takes_boxes else _whole_item
+        results = [*self.write(project_id, [item(match, ids) for match in found], on_progress=tell), *rejected]
         return ImportReport(
             project=project_id,
             created=_with(Outcome.CREATED, results),
@@ -148,6 +163,12 @@ class Annotations:
 def _item(match: Match, class_ids: Mapping[str, str]) -> Item:
     boxes = [{"class": class_ids[box.category], "bbox": list(box.bbox)} for box in match.described.boxes]
     return {"image": match.image, "boxes": boxes, NAME: match.described.file_name}
+
+
+def _whole_item(match: Match, class_ids: Mapping[str, str]) -> Item:
+    category = next((box.category for box in match.described.boxes), None)
+    label = class_ids[category] if category is not None else None
+    return {"image": match.image, "class": label, NAME: match.described.file_name}
 
 
 def _with(outcome: Outcome, results: Iterable[AnnotationResult]) -> tuple[AnnotationResult, ...]:

@@ -17,7 +17,7 @@ from myriad.listing import Listing
 from myriad.resources.jobs import Job, Jobs
 from myriad.resources.numbered import find_numbered
 from myriad.resources.predictions import Picture, Prediction, predict
-from myriad.resources.snapshots import NamedClass, OnJob
+from myriad.resources.snapshots import OnJob
 from myriad.transport import Transport, path_of
 
 
@@ -32,7 +32,10 @@ class Interval(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassScores(Answer):
-    """How well one class is found, over how many images and boxes."""
+    """How well one class is found, over how many images and boxes; what is measured goes by the model's kind.
+
+    Of good images, which a classifier tells apart as well, there is no `id`.
+    """
 
     name: str
     id: str = ""
@@ -40,15 +43,36 @@ class ClassScores(Answer):
     boxes: int = 0
     ap50: Interval | None = None
     ap: Interval | None = None
+    auroc: Interval | None = None
+    recall: Interval | None = None
+    precision: Interval | None = None
+    detection_rate: Interval | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics(Answer):
-    """AP50 and AP (over IoU 0.50 to 0.95), as means over the classes and of each class."""
+    """By the model's `kind`: of DETECTION AP50 and AP (over IoU 0.50 to 0.95), as means over the classes and of each
+    class; of CLASSIFICATION accuracy, AUROC, expected calibration error and log loss; of ANOMALY how many good images
+    are called anomalous from `threshold` on, how many defective ones, and AUROC (None where none was judged)."""
 
+    kind: str = "DETECTION"
     ap50: Interval | None = None
     ap: Interval | None = None
+    accuracy: Interval | None = None
+    auroc: Interval | None = None
+    ece: Interval | None = None
+    log_loss: Interval | None = None
+    false_alarm_rate: Interval | None = None
+    detection_rate: Interval | None = None
+    threshold: float | None = None
+    good: int = 0
+    defective: int = 0
     classes: tuple[ClassScores, ...] = ()
+
+    @property
+    def main(self) -> Interval | None:
+        """The measure that stands for all: AP50, accuracy or AUROC."""
+        return {"CLASSIFICATION": self.accuracy, "ANOMALY": self.auroc}.get(self.kind, self.ap50)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +88,14 @@ class Evaluation(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelClass(Answer):
+    """What a model tells from others. Good images, which are of no class, have no `id`."""
+
+    name: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model(Answer):
     """`size` is of its own weights, in bytes. `lineage` is everything that they came from; lists leave it out.
 
@@ -76,7 +108,7 @@ class Model(Answer):
     run: str = ""
     snapshot: str = ""
     recipe: str = ""
-    classes: tuple[NamedClass, ...] = ()
+    classes: tuple[ModelClass, ...] = ()
     long_side: int = 0
     size: int = 0
     evaluation: Evaluation | None = None

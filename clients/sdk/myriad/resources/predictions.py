@@ -30,15 +30,46 @@ class Found(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Share(Answer):
+    """One of the classes that a classifier tells apart; `class_id` is None for good pictures."""
+
+    name: str
+    probability: float
+
+    @property
+    def class_id(self) -> str | None:
+        return self.raw.get("class")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction(Answer):
-    """What a model found in one picture of `width` x `height` pixels, best first; `image` where it was an image's."""
+    """What a model says of one picture of `width` x `height` pixels; `image` where it was an image's.
+
+    By its `kind`: of DETECTION the `predictions`, best first; of CLASSIFICATION the `probabilities`, in the order of
+    the model's classes; of ANOMALY a `score` from 0 to 1, `anomalous` from `threshold` on, and `heat`, the same by
+    place: rows over the whole picture, from above.
+    """
 
     model: str
     image: str | None = None
     width: int
     height: int
+    kind: str = "DETECTION"
     predictions: tuple[Found, ...] = ()
+    probabilities: tuple[Share, ...] = ()
+    score: float | None = None
+    threshold: float | None = None
+    anomalous: bool | None = None
     seconds: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def heat(self) -> list[list[float]]:
+        return list(self.raw.get("heat") or ())
+
+    @property
+    def best(self) -> Share | None:
+        """The most probable class."""
+        return max(self.probabilities, key=lambda share: share.probability, default=None)
 
 
 def predict(transport: Transport, path: str, picture: Picture, threshold: float | None) -> Prediction:

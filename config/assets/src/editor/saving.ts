@@ -3,7 +3,7 @@ import { ask, Refused } from "./asking";
 import type { Draft, SentBox } from "./draft";
 import { counted, type Drawn, notice, part, type Version } from "./page";
 
-interface Outcome {
+export interface Outcome {
   status: "CREATED" | "UNCHANGED" | "REJECTED";
   annotation?: string;
   number?: number;

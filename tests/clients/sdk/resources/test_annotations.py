@@ -131,3 +131,39 @@ def test_unknown_classes_are_made_if_asked_for(
     report = client.annotations.import_coco(project, path, create_classes=True)
     assert (report.classes, len(report.created)) == (("scratch",), 1)
     assert [item["name"] for item in service.tenant.classes.values()] == ["dent", "scratch"]
+
+
+@pytest.fixture
+def sorting(service: FakeService) -> str:
+    """A project whose images have one class each."""
+    project = service.tenant.add_project("Sorting", kind="CLASSIFICATION")
+    service.tenant.classes["c1"] = {"id": "c1", "project": project, "name": "dent"}
+    return project
+
+
+def test_a_class_is_said_of_a_whole_image(service: FakeService, client: Client, sorting: str) -> None:
+    first, second = (service.tenant.add_image(sorting, name) for name in ("1.jpg", "2.jpg"))
+    items = [{"image": first, "class": "dent"}, {"image": second, "class": None}]
+
+    results = client.annotations.write(sorting, items)
+
+    assert [(result.outcome, result.boxes) for result in results] == [("CREATED", 0)] * 2
+    assert annotated(service) == [items]
+    assert [next(iter(client.annotations.list(image))).class_id for image in (first, second)] == ["c1", None]
+
+
+def test_a_coco_file_says_classes_where_images_have_one_each(
+    service: FakeService, client: Client, sorting: str, tmp_path: Path
+) -> None:
+    images = {name: service.tenant.add_image(sorting, name) for name in ("1.jpg", "2.jpg", "3.jpg")}
+    scratch = ("scratch", [1, 1, 1, 1])
+    path = coco_file(tmp_path, {"1.jpg": [DENT, DENT], "2.jpg": [], "3.jpg": [DENT, scratch]})
+
+    report = client.annotations.import_coco(sorting, path)
+
+    assert annotated(service) == [
+        [{"image": images["1.jpg"], "class": "c1"}, {"image": images["2.jpg"], "class": None}]
+    ]
+    assert [(result.name, result.code) for result in report.rejected] == [("3.jpg", "several_classes")]
+    assert "(dent, scratch)" in report.rejected[0].message
+    assert report.classes == ()
