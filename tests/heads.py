@@ -20,6 +20,7 @@ import numpy.typing as npt
 import onnxruntime
 from safetensors.numpy import load, save
 
+from training.vision.recipes import FAST
 from training.vision.sessions import (
     FEATURES,
     TRUNK,
@@ -107,6 +108,11 @@ def tuned_head_graph(folder: Path) -> str:
     return next(name for name in head_graphs(folder) if _tuned_from(folder, name))
 
 
+def fast_head_graph(folder: Path) -> str:
+    """The name of one of the graphs that recipe `fast` makes models for today."""
+    return next(name for name in head_graphs(folder) if _tuned_from(folder, name) == FAST.tuned_from)
+
+
 def feature_graph(folder: Path, name: str) -> str:
     """The name of the graph that stands before a head graph."""
     tuned_from = _tuned_from(folder, name)
@@ -118,7 +124,9 @@ def restored(artifacts: Artifacts) -> dict[str, Floats]:
     return restore_weights(load(artifacts.weights))
 
 
-def make_artifacts(folder: Path, *, classes: int = 2, seed: int = 0, eager: float = 2, name: str = "") -> Artifacts:
+def make_artifacts(
+    folder: Path, *, classes: int = 2, seed: int = 0, eager: float = 2, name: str = "", rank: int = RANK
+) -> Artifacts:
     """Heads of random weights that fit the head graph `name` in `folder`, or the first one.
 
     They find class `seed % classes` everywhere; the less `eager` (the bias of its scores), the less of it.
@@ -129,7 +137,7 @@ def make_artifacts(folder: Path, *, classes: int = 2, seed: int = 0, eager: floa
     for given, sides in _inputs(folder, name).items():
         if given in (*FEATURES, TRUNK, "image_size"):
             continue
-        shape = [classes if side == "classes" else RANK if isinstance(side, str) else side for side in sides]
+        shape = [classes if side == "classes" else rank if isinstance(side, str) else side for side in sides]
         spread = 0.001 if given.startswith("backbone.") else 0.05
         weights[given] = draw.normal(0, spread, shape).astype(np.float16)
     bias = np.full(classes, -6, np.float16)

@@ -29,7 +29,8 @@ from tests.benchmarks.load import Client, Request
 from tests.benchmarks.population import Resident, populate
 from tests.benchmarks.registered import Registered, register, store
 from tests.benchmarks.stack import Stack, running_stack
-from tests.heads import BACKBONE, Artifacts, head_graph, make_artifacts, make_graphs
+from tests.heads import BACKBONE, Artifacts, fast_head_graph, make_artifacts, make_graphs
+from training.vision.recipes import FAST
 from training.vision.sessions import FeatureSession, open_session
 
 WANT_RATIO, WANT_COLD_MS, WANT_TEN_MB = 1.1, 20.0, 100.0
@@ -67,7 +68,7 @@ def photograph() -> bytes:
 def merged_session(folder: Path, own: Artifacts) -> Any:
     weights, out = folder / "weights", folder / "merged.onnx"
     weights.write_bytes(own.weights)
-    arguments = [folder, folder / head_graph(folder), weights, out, LONG_SIDE]
+    arguments = [folder, folder / fast_head_graph(folder), weights, out, LONG_SIDE]
     subprocess.run([sys.executable, "-c", _MERGE, *map(str, arguments)], check=True)
     return open_session(out.read_bytes(), threads=1)
 
@@ -144,7 +145,10 @@ def measure(count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="myriad-bench-") as name:
         folder = Path(name)
         make_graphs(folder)
-        kinds = [make_artifacts(folder, seed=seed, eager=EAGER) for seed in range(KINDS)]
+        heads = fast_head_graph(folder)
+        kinds = [
+            make_artifacts(folder, seed=seed, eager=EAGER, name=heads, rank=FAST.tuned_rank) for seed in range(KINDS)
+        ]
         session = merged_session(folder, kinds[0])
         backbone = FeatureSession((folder / f"{BACKBONE}.onnx").read_bytes()).sha256
     with running_stack() as stack:

@@ -9,7 +9,16 @@ import pytest
 
 from fleet.domain.detectors import SETTLES, Graphs, OwnPart
 from fleet.domain.fixed_graphs import _varint, fix_weights
-from tests.heads import BACKBONE, Artifacts, feature_graph, head_graph, head_graphs, make_artifacts, restored
+from tests.heads import (
+    BACKBONE,
+    Artifacts,
+    feature_graph,
+    head_graph,
+    head_graphs,
+    make_artifacts,
+    restored,
+    tuned_head_graph,
+)
 from training.vision.recipes import RECIPES
 from training.vision.sessions import FeatureSession, HeadSession, load_head_graph, network_size
 from training.vision.weights import Floats
@@ -103,3 +112,13 @@ def test_what_it_will_take_is_counted_from_the_start(graphs: Path, weights: dict
     for _ in range(SETTLES):
         own.heads(Graphs(graphs, threads=1))
     assert own.size == before == 4 * sum(weight.nbytes for weight in weights.values())
+
+
+def test_a_model_that_tunes_the_backbone_does_not_copy_it(graphs: Path) -> None:
+    name = tuned_head_graph(graphs)
+    own = OwnPart(restored(make_artifacts(graphs, name=name)), name, feature_graph(graphs, name))
+    opened = Graphs(graphs, threads=1)
+    assert opened.can_fix(head_graph(graphs))
+    assert not opened.can_fix(name)
+    sessions = {id(own.heads(opened)[0]) for _ in range(SETTLES + 2)}
+    assert sessions == {id(opened.head(name))}
