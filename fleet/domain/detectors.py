@@ -21,6 +21,7 @@ from training.domain.artifacts import DESCRIPTION, WEIGHTS, ModelDamaged, read_a
 from training.models import Model
 from training.vision.image_sessions import ImageHeadSession
 from training.vision.sessions import FeatureSession, HeadSession, load_head_graph
+from training.vision.tiling import Tiling, read_tiling
 from training.vision.weights import Floats, restore_weights
 
 logger = logging.getLogger(__name__)
@@ -123,11 +124,14 @@ class OwnPart:
 
     At first its weights go into the shared head graph with each call, so that a model is ready as soon as it is read.
     When it is asked for the `SETTLES`th time it gets a session of its own, in which they are constants, unless the
-    graph holds blocks of the backbone: those are laid out as it is, and a copy of them for each model would fill memory.
+    graph holds blocks of the backbone: those are laid out already, and a copy for each model would fill the memory.
     """
 
-    def __init__(self, weights: dict[str, Floats], head_graph: str, feature_graph: str) -> None:
+    def __init__(
+        self, weights: dict[str, Floats], head_graph: str, feature_graph: str, tiling: Tiling | None = None
+    ) -> None:
         self.weights = weights
+        self.tiling = tiling
         self.head_graph = head_graph
         self.feature_graph = feature_graph
         self._lock = threading.Lock()
@@ -161,7 +165,8 @@ def load_own_part(model: Model, *, tenant_id: uuid.UUID) -> Sized[OwnPart | Judg
         if facts.get("kind", "DETECTION") != "DETECTION":
             judge = judge_part(facts, weights)
             return Sized(judge, judge.size)
-        own = OwnPart(weights, str(facts["head_graph"]), str(facts.get("feature_graph", f"{model.backbone}.onnx")))
+        features = str(facts.get("feature_graph", f"{model.backbone}.onnx"))
+        own = OwnPart(weights, str(facts["head_graph"]), features, read_tiling(facts))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelDamaged(WEIGHTS) from error
     return Sized(own, own.size)

@@ -124,7 +124,7 @@ class Hosting:
             return lambda pixels: Judged(own.kind, paired.judge(pixels, own.weights, model.long_side), own.threshold)
         heads, weights = own.heads(self.graphs)
         detector = PairedDetector(features, heads)
-        return lambda pixels: detector.predict(pixels, weights, model.long_side)
+        return lambda pixels: detector.predict(pixels, weights, model.long_side, own.tiling)
 
     def _decoded(self, tenant_id: uuid.UUID, data: bytes, declared_type: str | None) -> Any:
         try:

@@ -65,8 +65,8 @@ class Evaluation(TenantModel):
     image_count = models.PositiveIntegerField()
     box_count = models.PositiveIntegerField()
     # {"ap50": {"value", "low", "high"}, "ap": {…}, "classes": [{"id", "name", "images", "boxes", "ap50", "ap"}]};
-    # of the other kinds {"kind", …} as `training.vision.image_runs` has them, with the classes' ids. An interval is null
-    # where there is nothing to measure.
+    # of the other kinds {"kind", …} as `training.vision.image_runs` has them, with the classes' ids. An interval is
+    # null where there is nothing to measure.
     metrics = models.JSONField()
     # JSON of every prediction and truth, by image: what galleries and comparisons are made from.
     predictions_sha256 = models.CharField(max_length=64)

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from training.vision.graph import HeadSpec
+from training.vision.tiling import Tiling, read_tiling
 from training.vision.weights import Stored
 
 WEIGHTS, DESCRIPTION = "heads.safetensors", "model.json"
@@ -32,6 +33,7 @@ class Trained:
     recipe: Mapping[str, object]  # as it was when it trained, with the sizes that were chosen
     seed: int
     fingerprint: str  # of data, recipe, seed and backbone: what the weights came from
+    tiling: Tiling | None = None  # how large images are looked at; None: whole
 
     def with_weights(self, weights: Stored) -> "Trained":
         return replace(self, weights=weights)
@@ -47,6 +49,7 @@ def pack_model(trained: Trained) -> dict[str, bytes]:
         "head_graph": trained.heads.file_name(trained.backbone),
         "feature_graph": trained.heads.feature_graph(trained.backbone),
         "long_side": trained.long_side,
+        "tiling": asdict(trained.tiling) if trained.tiling else None,
         "backbone": trained.backbone,
         "backbone_sha256": trained.backbone_sha256,
         "recipe": dict(trained.recipe),
@@ -69,6 +72,7 @@ def unpack_model(files: Mapping[str, bytes]) -> Trained:
         return Trained(
             weights=load(files[WEIGHTS]),
             heads=HeadSpec(**description["heads"]),
+            tiling=read_tiling(description),
             **{name: description[name] for name in fields},
         )
     except (KeyError, TypeError, ValueError, SafetensorError) as error:

@@ -26,7 +26,12 @@ def export_model(trained: Trained, backbone: Backbone, parity: bytes, described:
     Raises ParityBroken unless the graph answers what was evaluated, and DamagedModel for a parity file of no sense.
     """
     graph = merge_graphs(
-        backbone, trained.heads, trained.weights, long_side=trained.long_side, classes=trained.classes
+        backbone,
+        trained.heads,
+        trained.weights,
+        long_side=trained.long_side,
+        classes=trained.classes,
+        tiling=trained.tiling,
     ).SerializeToString(deterministic=True)
     try:
         expected = read_parity(parity)

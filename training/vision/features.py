@@ -18,13 +18,17 @@ from training.vision.anchors import level_shapes
 from training.vision.examples import Example
 from training.vision.pyramid import BACKBONE_STRIDES
 from training.vision.recipes import Recipe
-from training.vision.sessions import network_size
+from training.vision.sessions import network_size, tile_size
+from training.vision.tiling import Tiling
 from training.vision.windows import choose_window
 
 Features = list[npt.NDArray[np.float16]]  # (C, h, w) at strides 8, 16 and 32
 SMALLEST_SIDE, LARGEST_SIDE = 256, 640
 WANTED_PIXELS = 24  # of a small box after resizing: three cells of the finest level
 LEAST_BATCH, LEAST_VIEWS = 2, 2
+TILE_SIDE = 512  # of the network's input
+SMALL, LARGE = 0.25, 0.95  # quantiles of the boxes' sizes that count as such
+OVERLAP_MARGIN = 16  # pixels beyond a large box: what stands at its edge belongs to it
 LARGE_PIXELS = 48  # so large a small box does without cells of 8 pixels
 
 
@@ -83,9 +87,10 @@ class FeatureCache:
 
 def settle_recipe(recipe: Recipe, examples: Sequence[Example]) -> Recipe:
     """The recipe with everything chosen that it leaves to the boxes."""
-    long_side = recipe.long_side or choose_long_side(examples)
-    finest = recipe.finest_stride or choose_finest_stride(examples, long_side)
-    sizes = [network_size(example.height, example.width, long_side) for example in examples]
+    if not recipe.long_side:
+        recipe = _settle_sizes(recipe, examples)
+    finest = recipe.finest_stride or choose_finest_stride(examples, recipe)
+    sizes = [input_size(example, recipe) for example in examples]
     cells = max(_count_cells(size, finest, recipe.window) for size in sizes)
     batch = min(recipe.batch_images, max(LEAST_BATCH, recipe.step_cells // cells))
     if not recipe.caches_views:
@@ -93,7 +98,20 @@ def settle_recipe(recipe: Recipe, examples: Sequence[Example]) -> Recipe:
         batch = min(recipe.batch_images, max(1, recipe.step_pixels // pixels))
     # A thousand images need not be looked at in more ways than there is time to learn.
     views = min(recipe.views, max(LEAST_VIEWS, -(-recipe.steps * batch // len(examples))))
-    return replace(recipe, long_side=long_side, finest_stride=finest, batch_images=batch, views=views)
+    return replace(recipe, finest_stride=finest, batch_images=batch, views=views)
+
+
+def tiling_of(recipe: Recipe) -> Tiling | None:
+    """How a settled recipe looks at images; None: whole."""
+    return Tiling(recipe.tile, recipe.tile_overlap, recipe.nms_iou) if recipe.tile else None
+
+
+def input_size(example: Example, recipe: Recipe) -> tuple[int, int]:
+    """Height and width of what the network sees at once of an example, or of a tile of it, by a settled recipe."""
+    tiling = tiling_of(recipe)
+    if tiling is None:
+        return network_size(example.height, example.width, recipe.long_side)
+    return tile_size(min(example.height, tiling.side), min(example.width, tiling.side), recipe.long_side, tiling)
 
 
 def _count_cells(size: tuple[int, int], finest: int, window: int) -> int:
@@ -104,18 +122,36 @@ def _count_cells(size: tuple[int, int], finest: int, window: int) -> int:
     return sum(rows * columns for rows, columns in shapes)
 
 
-def choose_long_side(examples: Sequence[Example]) -> int:
+def _settle_sizes(recipe: Recipe, examples: Sequence[Example]) -> Recipe:
+    """With `long_side`; where a small box would have less than half of WANTED_PIXELS at the largest, with tiles too.
+
+    A tile is scaled so that a small box has WANTED_PIXELS, but never enlarged; tiles overlap by nearly the largest box.
+    """
+    whole = replace(recipe, long_side=choose_long_side(examples))
+    if recipe.tile or choose_long_side(examples, 2 * LARGEST_SIDE + 64) <= 2 * LARGEST_SIDE:
+        return whole
+    boxes = np.concatenate([example.boxes for example in examples])
+    sides = boxes[:, 2:] - boxes[:, :2]
+    small = float(np.quantile(np.sqrt(sides.prod(axis=1)), SMALL))
+    tile = round(TILE_SIDE * max(1.0, small / WANTED_PIXELS))
+    if tile >= max(max(example.height, example.width) for example in examples):
+        return whole
+    overlap = min(round(float(np.quantile(sides.max(axis=1), LARGE))) + OVERLAP_MARGIN, tile // 2)
+    return replace(recipe, long_side=TILE_SIDE, tile=tile, tile_overlap=overlap)
+
+
+def choose_long_side(examples: Sequence[Example], largest: int = LARGEST_SIDE) -> int:
     """Longer side, in pixels, to which images are resized so that a small box (lower quartile) keeps WANTED_PIXELS.
 
-    Between 256 and 640 and a multiple of 64.
+    Between 256 and `largest` and a multiple of 64.
     """
     wanted = WANTED_PIXELS / _small_box(examples)
-    return int(min(max(np.ceil(wanted / 64) * 64, SMALLEST_SIDE), LARGEST_SIDE))
+    return int(min(max(np.ceil(wanted / 64) * 64, SMALLEST_SIDE), largest))
 
 
-def choose_finest_stride(examples: Sequence[Example], long_side: int) -> int:
-    """16 where a small box is LARGE_PIXELS long after resizing, else 8."""
-    return 16 if _small_box(examples) * long_side >= LARGE_PIXELS else 8
+def choose_finest_stride(examples: Sequence[Example], recipe: Recipe) -> int:
+    """16 where a small box is LARGE_PIXELS long after resizing, else 8; tiles are for small ones."""
+    return 16 if not recipe.tile and _small_box(examples) * recipe.long_side >= LARGE_PIXELS else 8
 
 
 def _small_box(examples: Sequence[Example]) -> float:
@@ -125,4 +161,4 @@ def _small_box(examples: Sequence[Example]) -> float:
         for example in examples
         for box in example.boxes
     ]
-    return max(float(np.quantile(relative, 0.25)), 1e-6) if relative else 1.0
+    return max(float(np.quantile(relative, SMALL)), 1e-6) if relative else 1.0

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,13 +14,14 @@ from training.vision.artifacts import Trained
 from training.vision.augmentation import View, choose_views, move_boxes, render_view
 from training.vision.backbones import Backbone, load_backbone, load_graph
 from training.vision.checkpoints import Checkpoint
+from training.vision.cutting import cut_examples
 from training.vision.examples import Example, Image, read_pixels
-from training.vision.features import FeatureCache, Features
+from training.vision.features import LEAST_VIEWS, FeatureCache, Features, input_size, tiling_of
 from training.vision.graph import PREPROCESSING, HeadSpec, build_head_graph, head_spec
 from training.vision.image_recipes import ImageRecipe
 from training.vision.predictions import Prediction
 from training.vision.recipes import Recipe
-from training.vision.sessions import FeatureSession, HeadSession, PairedDetector, network_size
+from training.vision.sessions import FeatureSession, HeadSession, PairedDetector
 from training.vision.train import (
     FeatureLesson,
     OnProgress,
@@ -109,6 +110,7 @@ def describe_trained(
     backbone = workbench.backbone
     return Trained(
         weights={}, classes=list(classes), heads=head_spec(recipe), long_side=recipe.long_side,
+        tiling=tiling_of(recipe),
         backbone=backbone.name, backbone_sha256=backbone.sha256, recipe=recipe.to_json(), seed=seed,
         fingerprint=fingerprint_run(examples, classes, recipe, seed=seed, backbone=backbone.sha256),
     )  # fmt: skip
@@ -126,16 +128,12 @@ def prepare_views(
 
     Views do not depend on the run's seed: runs of one project share their features.
     """
-    prepared: list[list[TrainView]] = []
-    for number, example in enumerate(examples):
-        size = network_size(example.height, example.width, recipe.long_side)
-        own = []
-        for view in choose_views(example.sha256, seed=0, count=recipe.views, variety=recipe.variety):
-            boxes, kept = move_boxes(example.boxes, view, example.height, example.width, size)
-            load = _FeatureLoader(example, view, size, head_spec(recipe), workbench)
-            matched = match_anchors(boxes, size, recipe)
-            own.append(TrainView(number, size, boxes, example.classes[kept], matched, load))
-        prepared.append(own)
+    parts = cut_examples(examples, tiling_of(recipe), workbench.cache.folder / "tiles")
+    count = max(LEAST_VIEWS, recipe.views * len(parts) // sum(map(len, parts)))
+    prepared = [
+        [view for part in own for view in _choose_views(number, part, recipe, workbench, count=count)]
+        for number, own in enumerate(parts)
+    ]
 
     every = [view for own in prepared for view in own]
 
@@ -149,6 +147,16 @@ def prepare_views(
             if on_features:
                 on_features(done, len(every))
     return prepared
+
+
+def _choose_views(
+    number: int, example: Example, recipe: Recipe, workbench: Workbench, *, count: int
+) -> Iterator[TrainView]:
+    size = input_size(example, recipe)
+    for view in choose_views(example.sha256, seed=0, count=count, variety=recipe.variety):
+        boxes, kept = move_boxes(example.boxes, view, example.height, example.width, size)
+        load = _FeatureLoader(example, view, size, head_spec(recipe), workbench)
+        yield TrainView(number, size, boxes, example.classes[kept], match_anchors(boxes, size, recipe), load)
 
 
 @dataclass(frozen=True)
@@ -182,7 +190,7 @@ def predict_images(
     for image in images:
         if should_stop and should_stop():
             raise Stopped(0)
-        found.append(detector.predict(read_pixels(image), weights, trained.long_side))
+        found.append(detector.predict(read_pixels(image), weights, trained.long_side, trained.tiling))
     return found
 
 

@@ -14,10 +14,11 @@ from torch.nn import functional
 from training.vision.artifacts import Trained
 from training.vision.augmentation import draw_view, move_boxes, render_view
 from training.vision.checkpoints import Checkpoint
+from training.vision.cutting import cut_examples
 from training.vision.examples import Example, Image, Pixels, read_pixels
+from training.vision.features import input_size, tiling_of
 from training.vision.few_shot import OnFeatures, Workbench, describe_trained
 from training.vision.recipes import Recipe, Variety
-from training.vision.sessions import network_size
 from training.vision.train import (
     OnProgress,
     ShouldStop,
@@ -128,26 +129,27 @@ def prepare_pictures(
     on_features: OnFeatures | None = None,
     should_stop: ShouldStop | None = None,
 ) -> list[list[Picture]]:
-    """Shrink every image to what its smallest crop needs; one picture each, large ones on disk."""
+    """Shrink every image, or each tile of it, to what its smallest crop needs; large ones are put on disk."""
     folder = workbench.cache.folder / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
+    parts = cut_examples(examples, tiling_of(recipe), workbench.cache.folder / "tiles")
 
-    def prepare(number: int, example: Example) -> Picture:
+    def prepare(number: int, own: Sequence[Example]) -> list[Picture]:
         if should_stop and should_stop():
             raise Stopped(0)
-        return _prepare_picture(number, example, recipe, folder)
+        return [_prepare_picture(number, part, recipe, folder) for part in own]
 
     pictures = []
     with ThreadPoolExecutor(workbench.threads) as pool:
-        for picture in pool.map(prepare, range(len(examples)), examples):
-            pictures.append([picture])
+        for prepared in pool.map(prepare, range(len(parts)), parts):
+            pictures.append(prepared)
             if on_features:
-                on_features(len(pictures), len(examples))
+                on_features(len(pictures), len(parts))
     return pictures
 
 
 def _prepare_picture(number: int, example: Example, recipe: Recipe, folder: Path) -> Picture:
-    size = network_size(example.height, example.width, recipe.long_side)
+    size = input_size(example, recipe)
     wanted = tuple(round(side / recipe.smallest_crop) for side in size)
     image, scale = example.image, np.ones(4, np.float32)
     if wanted[0] < example.height and wanted[1] < example.width:

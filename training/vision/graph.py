@@ -38,6 +38,8 @@ from training.vision.nodes import (
 from training.vision.pyramid import BACKBONE_STRIDES, GROUPS, level_strides
 from training.vision.recipes import Recipe
 from training.vision.sessions import FEATURES, MULTIPLE, TRUNK
+from training.vision.tile_graph import Found, write_tiles
+from training.vision.tiling import Tiling
 from training.vision.weights import DOWN, SHIFT, UP, Stored, move_weights, restore_weights
 
 if TYPE_CHECKING:  # backbones builds its graphs with this module
@@ -134,24 +136,46 @@ def build_head_graph(spec: HeadSpec, module: EfficientNetLite0) -> onnx.ModelPro
     shapes = {name: list(weight.shape) for name, weight in detector.named_parameters()}
     for name in sorted(shapes):
         writer.take(name, FLOAT, _weight_shape(name, shapes[name]))
-    _write_detections(writer, spec, features, image_size)
+    _give(writer, _write_detections(writer, spec, features, image_size))
     return writer.build("heads", {"spec": json.dumps(asdict(spec))})
 
 
 def merge_graphs(
-    backbone: Backbone, spec: HeadSpec, weights: Stored, *, long_side: int, classes: Sequence[str]
+    backbone: Backbone,
+    spec: HeadSpec,
+    weights: Stored,
+    *,
+    long_side: int,
+    classes: Sequence[str],
+    tiling: Tiling | None = None,
 ) -> onnx.ModelProto:
     """One self-contained graph of a model's stored weights; its metadata names the classes."""
     writer, module = GraphWriter(), backbone.module
     image = writer.take("image", BYTE, ["height", "width", 3])
     writer.fix(move_weights(fold_blocks(module), restore_weights(weights)))
-    image_size = write_shape(writer, image, 0, 2)
-    size = write_network_size(writer, image_size, long_side)
-    features = write_until(writer, module, image, size, len(module.blocks))
-    _write_detections(writer, spec, features[BACKBONE_STRIDES.index(spec.finest) :], image_size)
+
+    def look(inside: GraphWriter, pixels: str, longest: str) -> Found:
+        """What is found in a picture, in its pixels."""
+        image_size = write_shape(inside, pixels, 0, 2)
+        size = write_network_size(inside, image_size, longest)
+        features = write_until(inside, module, pixels, size, len(module.blocks))
+        return _write_detections(inside, spec, features[BACKBONE_STRIDES.index(spec.finest) :], image_size)
+
+    if tiling is None:
+        found = look(writer, image, writer.constant([long_side]))
+    else:
+        boxes, table = write_tiles(writer, image, look, long_side=long_side, classes=len(classes), tiling=tiling)
+        found = _write_suppression(writer, spec, boxes, table)
+    _give(writer, found)
     return writer.build(
         "detector", _named(backbone) | {"classes": json.dumps(list(classes)), "long_side": str(long_side)}
     )
+
+
+def _give(writer: GraphWriter, found: Found) -> None:
+    writer.give(found.boxes, "boxes", FLOAT, ["n", 4])
+    writer.give(found.scores, "scores", FLOAT, ["n"])
+    writer.give(found.classes, "classes", INT, ["n"])
 
 
 def _take_moves(writer: GraphWriter, module: EfficientNetLite0, cut: int) -> dict[str, LowRank]:
@@ -179,16 +203,16 @@ def _weight_shape(name: str, shape: Sequence[int]) -> list[str | int]:
     return ["classes" if per_class and axis == 0 else side for axis, side in enumerate(shape)]
 
 
-def write_network_size(writer: GraphWriter, image_size: str, long_side: int) -> str:
-    """sessions.network_size in integers: (2,) -> (2,)."""
+def write_network_size(writer: GraphWriter, image_size: str, long_side: str) -> str:
+    """sessions.network_size in integers: (2,), (1,) -> (2,)."""
     longest = writer.add("ReduceMax", image_size, keepdims=1)
-    scaled = writer.add("Mul", image_size, writer.constant([2 * long_side]))
+    scaled = writer.add("Mul", image_size, writer.add("Mul", long_side, writer.constant([2])))
     raised = writer.add("Add", scaled, writer.add("Mul", longest, writer.constant([MULTIPLE])))
     steps = writer.add("Div", raised, writer.add("Mul", longest, writer.constant([2 * MULTIPLE])))
     return writer.add("Max", writer.add("Mul", steps, writer.constant([MULTIPLE])), writer.constant([MULTIPLE]))
 
 
-def _write_detections(writer: GraphWriter, spec: HeadSpec, features: list[str], image_size: str) -> None:
+def _write_detections(writer: GraphWriter, spec: HeadSpec, features: list[str], image_size: str) -> Found:
     levels = _write_pyramid(writer, features, spec.channels)
     logits = _write_head(writer, levels, "class_head", spec.depth)  # (A, K)
     deltas = _write_head(writer, levels, "box_head", spec.depth)  # (A, 4)
@@ -200,7 +224,7 @@ def _write_detections(writer: GraphWriter, spec: HeadSpec, features: list[str], 
     )
     network = writer.add("Mul", write_shape(writer, levels[0], 2, 4), writer.constant([spec.finest]))
     boxes = _write_decoding(writer, deltas, centres, sizes, network=network, image_size=image_size)
-    _write_suppression(writer, spec, boxes, scores)
+    return _write_suppression(writer, spec, boxes, scores)
 
 
 def _write_pyramid(writer: GraphWriter, features: list[str], width: int) -> list[str]:
@@ -283,7 +307,8 @@ def _write_decoding(
     return writer.add("Mul", inside, writer.add("Div", image, limits))
 
 
-def _write_suppression(writer: GraphWriter, spec: HeadSpec, boxes: str, scores: str) -> None:
+def _write_suppression(writer: GraphWriter, spec: HeadSpec, boxes: str, scores: str) -> Found:
+    """Boxes (k, 4) and scores (k, K) -> the best, each class by itself."""
     batch = writer.constant([0])
     table = writer.add("Unsqueeze", writer.add("Transpose", scores, perm=[1, 0]), batch)  # (1, K, k)
     chosen = writer.add(
@@ -294,6 +319,6 @@ def _write_suppression(writer: GraphWriter, spec: HeadSpec, boxes: str, scores: 
     top = _write_best(writer, kept, MOST_DETECTIONS, per_row=False)
     rows = writer.add("Gather", chosen, top, axis=0)
     classes, indices = (writer.add("Gather", rows, writer.constant(column), axis=1) for column in (1, 2))
-    writer.give(writer.add("Gather", boxes, indices, axis=0), "boxes", FLOAT, ["n", 4])
-    writer.give(writer.add("Gather", kept, top, axis=0), "scores", FLOAT, ["n"])
-    writer.give(classes, "classes", INT, ["n"])
+    return Found(
+        writer.add("Gather", boxes, indices, axis=0), writer.add("Gather", kept, top, axis=0), classes
+    )  # fmt: skip

@@ -89,7 +89,7 @@ def merge_image_graphs(
     writer, module = GraphWriter(), backbone.module
     image = writer.take("image", BYTE, ["height", "width", 3])
     writer.fix(fold_blocks(module) | dict(weights))
-    size = write_network_size(writer, write_shape(writer, image, 0, 2), long_side)
+    size = write_network_size(writer, write_shape(writer, image, 0, 2), writer.constant([long_side]))
     features = write_until(writer, module, image, size, len(module.blocks))
     _HEADS[spec.kind](writer, spec, features[1:])
     facts = {"kind": spec.kind, "classes": json.dumps(classes), "long_side": str(long_side)}

@@ -15,6 +15,8 @@ _IR_VERSION = 9  # of that time, so that older runtimes on devices load it
 class GraphWriter:
     """Collects nodes, constants, inputs and outputs; names are unique and stable, so equal models give equal bytes."""
 
+    prefix = ""  # of the names that it makes
+
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.inputs: list[onnx.ValueInfoProto] = []
@@ -25,7 +27,7 @@ class GraphWriter:
         return self.add_many(kind, inputs, 1, **attributes)[0]
 
     def add_many(self, kind: str, inputs: Sequence[str], outputs: int, **attributes: Any) -> list[str]:
-        names = [f"{kind.lower()}_{len(self.nodes)}_{index}" for index in range(outputs)]
+        names = [f"{self.prefix}{kind.lower()}_{len(self.nodes)}_{index}" for index in range(outputs)]
         self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names
 
@@ -52,6 +54,10 @@ class GraphWriter:
         self.nodes.append(helper.make_node("Identity", [value], [name]))
         self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
+    def body(self, prefix: str) -> "BodyWriter":
+        """For the graph inside a node; it may name all that is known here."""
+        return BodyWriter(self, prefix)
+
     def build(self, name: str, metadata: dict[str, str]) -> onnx.ModelProto:
         graph = helper.make_graph(self.nodes, name, self.inputs, self.outputs, list(self.initializers.values()))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="myriad")
@@ -59,6 +65,21 @@ class GraphWriter:
         helper.set_model_props(model, metadata)
         onnx.checker.check_model(model)
         return model
+
+
+class BodyWriter(GraphWriter):
+    """A graph inside a node of another. Its constants are the other's; its names, which may not be, begin otherwise."""
+
+    def __init__(self, outer: GraphWriter, prefix: str) -> None:
+        super().__init__()
+        self.prefix = prefix
+        self._outer = outer
+
+    def weight(self, name: str, array: npt.NDArray[np.generic]) -> str:
+        return self._outer.weight(name, array)
+
+    def build_body(self, name: str) -> onnx.GraphProto:
+        return helper.make_graph(self.nodes, name, self.inputs, self.outputs)
 
 
 def write_preprocessing(writer: GraphWriter, image: str, size: str, mean: float, scale: float) -> str:

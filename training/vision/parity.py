@@ -74,7 +74,7 @@ def make_parity(trained: Trained, examples: Sequence[Example], workbench: Workbe
     """Ask the merged graph about the first examples by hash, whole or shrunk."""
     graph = merge_graphs(
         workbench.backbone, trained.heads, trained.weights,
-        long_side=trained.long_side, classes=trained.classes,
+        long_side=trained.long_side, classes=trained.classes, tiling=trained.tiling,
     )  # fmt: skip
     session = open_session(graph.SerializeToString())
     chosen = {example.sha256: example for example in sorted(examples, key=lambda e: e.sha256)}

@@ -25,6 +25,8 @@ class Recipe:
     backbone_rate: float = 0.0  # peak learning rate of those blocks
     caches_views: bool = True  # views are drawn once and their features kept; else each step draws new ones
     long_side: int = 0  # the longer side of the resized image; 0 picks it from the boxes: smaller boxes, larger image
+    tile: int = 0  # side, in pixels of the image, of the tiles it is looked at in; 0: whole; picked with long_side
+    tile_overlap: int = 0  # of neighbouring tiles, likewise
     finest_stride: int = 0  # of the pyramid, 8 or 16; 0 picks it from the boxes: level 8 costs most and sees small ones
     views: int = 16  # cached views an image, the plain one included; each costs one backbone pass and disk
     smallest_crop: float = 0.6  # side of the smallest crop in fractions of the image; less zooms in more

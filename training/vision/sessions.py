@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from training.vision.metrics import MOST_DETECTIONS
 from training.vision.predictions import Prediction
+from training.vision.tiling import Tiling, join_tiles, lay_tiles
 from training.vision.weights import Floats
 
 __all__ = [
     "FeatureSession", "HeadSession", "PairedDetector", "Prediction", "load_head_graph", "network_size", "open_session",
+    "tile_size",
 ]  # fmt: skip
 MULTIPLE = 64  # sides of the network's input: every stride divides them, and few shapes recur
 FEATURES = ("c8", "c16", "c32")  # the backbone graph's outputs, of strides 8, 16 and 32
@@ -27,6 +30,11 @@ def network_size(height: int, width: int, long_side: int) -> tuple[int, int]:
     longest = max(height, width)
     sides = [(2 * long_side * side + MULTIPLE * longest) // (2 * MULTIPLE * longest) for side in (height, width)]
     return max(sides[0], 1) * MULTIPLE, max(sides[1], 1) * MULTIPLE
+
+
+def tile_size(height: int, width: int, long_side: int, tiling: Tiling) -> tuple[int, int]:
+    """The same of a tile: `long_side` is what a whole one has, and one of a small image is no larger than its share."""
+    return network_size(height, width, long_side * max(height, width) // tiling.side)
 
 
 def open_session(graph: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
@@ -78,10 +86,27 @@ class PairedDetector:
     features: FeatureSession
     heads: HeadSession
 
-    def predict(self, pixels: npt.NDArray[np.uint8], weights: Mapping[str, Floats], long_side: int) -> Prediction:
+    def predict(
+        self,
+        pixels: npt.NDArray[np.uint8],
+        weights: Mapping[str, Floats],
+        long_side: int,
+        tiling: Tiling | None = None,
+    ) -> Prediction:
+        """Tiles are looked at one by one: memory is that of one, however large the image."""
         height, width = pixels.shape[:2]
-        extracted = self.features.extract(pixels, network_size(height, width, long_side))
-        return self.heads.detect(extracted, (height, width), weights)
+        if tiling is None:
+            return self._look(pixels, weights, network_size(height, width, long_side))
+        found = []
+        for tile in lay_tiles(height, width, tiling):
+            part = tile.cut(pixels)
+            size = tile_size(part.shape[0], part.shape[1], long_side, tiling)
+            found.append(tile.seen(self._look(part, weights, size)))
+        return join_tiles(found, tiling, MOST_DETECTIONS)
+
+    def _look(self, pixels: npt.NDArray[np.uint8], weights: Mapping[str, Floats], size: tuple[int, int]) -> Prediction:
+        height, width = pixels.shape[:2]
+        return self.heads.detect(self.features.extract(pixels, size), (height, width), weights)
 
 
 def load_head_graph(folder: Path, name: str) -> bytes:
