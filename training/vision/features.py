@@ -98,7 +98,9 @@ def settle_recipe(recipe: Recipe, examples: Sequence[Example]) -> Recipe:
         batch = min(recipe.batch_images, max(1, recipe.step_pixels // pixels))
     # A thousand images need not be looked at in more ways than there is time to learn.
     views = min(recipe.views, max(LEAST_VIEWS, -(-recipe.steps * batch // len(examples))))
-    return replace(recipe, finest_stride=finest, batch_images=batch, views=views)
+    # Small boxes would be lost in a mosaic, where all is half as large.
+    mosaic = recipe.mosaic if finest == BACKBONE_STRIDES[1] else 0.0
+    return replace(recipe, finest_stride=finest, batch_images=batch, views=views, mosaic=mosaic)
 
 
 def tiling_of(recipe: Recipe) -> Tiling | None:

@@ -66,7 +66,8 @@ class Recipe:
 FAST = Recipe(name="fast", version=2, tuned_from=7, backbone_rate=5e-4, stretch=0.15, relighting=0.2)
 FULL = Recipe(
     name="full", version=2, tuned_from=3, tuned_rank=16, backbone_rate=1.5e-4, learning_rate=1.5e-3, weight_decay=0.05,
-    caches_views=False, views=1, stretch=0.2, relighting=0.2, steps=2_000, batch_images=4, window=0,
+    caches_views=False, views=1, stretch=0.2, relighting=0.2, mosaic=0.5, pyramid_channels=64, steps=1_800,
+    batch_images=4, window=0,
     step_pixels=4 * 256 * 256, warmup_fraction=0.1, ema_decay=0.995,
 )  # fmt: skip
 AUTO = Recipe(name="auto", version=1)  # stands for one of the others: see choosing.py

@@ -166,7 +166,7 @@ def test_a_mosaic_shows_four_pictures_in_their_quarters_with_their_boxes(
     recipe = replace(slight, mosaic=1.0, smallest_crop=1.0, stretch=0.0, relighting=0.0, flips=False)
     pictures = [picture for own in prepare_pictures(examples, recipe, workbench) for picture in own]
     tuned = build_tuned(workbench.backbone.module, head_spec(recipe), 2, 0)
-    seen, view = PictureLesson(tuned, pictures, recipe, seed=0)._draw(pictures[0], [0, 1, 0])
+    seen, view = PictureLesson(tuned, pictures, recipe, seed=0)._draw(pictures[0], [0, 1, 0], 1.0)
     height, width = pictures[0].size
     assert seen.shape == (3, height, width)
     assert (len(view.boxes), view.image) == (4, 0)
