@@ -19,7 +19,15 @@ from training.vision import recipes
 from workers.domain import computing
 
 TINY = dataclasses.replace(
-    recipes.FAST, name="tiny", long_side=128, views=1, folds=2, steps=6, checkpoint_steps=2, pyramid_channels=16
+    recipes.FAST,
+    name="tiny",
+    long_side=128,
+    views=1,
+    folds=2,
+    steps=6,
+    fine_steps=0,
+    checkpoint_steps=2,
+    pyramid_channels=16,
 )
 
 

@@ -39,6 +39,7 @@ class Recipe:
     anchor_scale: float = 4.0  # side of the one square anchor of a cell, in strides
     candidates: int = 9  # cells a level from which a box may take its positives
     steps: int = 450  # optimiser steps; time grows in proportion
+    fine_steps: int = 0  # instead, where boxes are small and no block is tuned for them; 0: they make no difference
     batch_images: int = 8  # views a step, at most
     window: int = 256  # side, in pixels, of the part of a view whose finest level is learnt in a step; 0: all of it
     step_cells: int = 8_500  # cells a step, about: large images make smaller batches, not longer trainings
@@ -63,7 +64,9 @@ class Recipe:
         return asdict(self)
 
 
-FAST = Recipe(name="fast", version=2, tuned_from=7, backbone_rate=5e-4, stretch=0.15, relighting=0.2)
+FAST = Recipe(
+    name="fast", version=2, tuned_from=7, backbone_rate=5e-4, stretch=0.15, relighting=0.2, fine_steps=1_800
+)  # fmt: skip
 FULL = Recipe(
     name="full", version=2, tuned_from=3, tuned_rank=16, backbone_rate=1.5e-4, learning_rate=1.5e-3, weight_decay=0.05,
     caches_views=False, views=1, stretch=0.2, relighting=0.2, mosaic=0.5, pyramid_channels=64, steps=1_800,

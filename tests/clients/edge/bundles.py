@@ -7,7 +7,6 @@ import base64
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -66,9 +65,9 @@ def make_detector(folder: Path, scratch: Path) -> None:
     examples = check_examples([casing(0), casing(1)], annotations, 2)
     tiny = find_recipe(
         "fast", long_side=128, finest_stride=8, views=1, pyramid_channels=16, tower_depth=1, steps=60, batch_images=2,
-        checkpoint_steps=60, folds=2, learning_rate=0.01,
+        fine_steps=0, checkpoint_steps=60, folds=2, learning_rate=0.01,
     )  # fmt: skip
-    recipe = replace(settle_recipe(tiny, examples), steps=60)
+    recipe = settle_recipe(tiny, examples)
     views = [view for own in prepare_views(examples, recipe, workbench) for view in own]
     trained = train_fast(examples, ("red", "blue"), recipe, seed=0, workbench=workbench, views=views)
     parity = make_parity(trained, examples, workbench).to_bytes()

@@ -42,7 +42,7 @@ def tiny() -> Recipe:
     """Seconds of training: one view, a narrow pyramid."""
     return find_recipe(
         "fast", long_side=128, finest_stride=8, views=1, pyramid_channels=16, tower_depth=1,
-        steps=6, batch_images=2, checkpoint_steps=2, folds=2,
+        steps=6, fine_steps=0, batch_images=2, checkpoint_steps=2, folds=2,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from training.vision.examples import Annotation, check_examples
 from training.vision.features import FeatureCache, Features, choose_long_side, settle_recipe
-from training.vision.recipes import FAST
+from training.vision.recipes import FAST, FULL
 
 
 def make_features(value: float) -> Features:
@@ -111,3 +111,15 @@ def test_many_images_are_looked_at_in_fewer_ways() -> None:
 
     # The boxes are large: 450 steps of 8 views are 3,600.
     assert [views(count) for count in (50, 225, 400, 4000)] == [16, 16, 9, 2]
+
+
+def test_small_boxes_are_learnt_in_more_steps_on_blocks_that_stay() -> None:
+    image, box = np.zeros((200, 200, 3), np.uint8), np.array([[0, 0, 30, 30]], np.float32)
+    small = check_examples([image], [Annotation(box, np.zeros(1, int))], 1)
+    fast = settle_recipe(FAST, small)
+    assert (fast.finest_stride, fast.tuned_from, fast.steps) == (8, 0, 1_800)
+    full = settle_recipe(FULL, small)
+    assert (full.finest_stride, full.tuned_from, full.steps, full.mosaic) == (8, 3, 1_800, 0.0)
+    large = check_examples([image], [Annotation(box * 4, np.zeros(1, int))], 1)
+    assert settle_recipe(FAST, large).tuned_from == 7
+    assert settle_recipe(FULL, large).mosaic == 0.5

@@ -163,7 +163,7 @@ def test_what_is_learnt_from_tiles_is_found_in_a_whole_image(workbench: Workbenc
     made = [pitted(number, size=(260, 420)) for number in range(6)]
     recipe = replace(
         FAST, long_side=128, tile=128, tile_overlap=28, finest_stride=8, pyramid_channels=16, tower_depth=1,
-        steps=150, views=4, batch_images=4, learning_rate=0.01, folds=2,
+        steps=150, fine_steps=0, views=4, batch_images=4, learning_rate=0.01, folds=2,
     )  # fmt: skip
     outcome = run_recipe(
         [pixels for pixels, _ in made], [annotation for _, annotation in made], ["pit"], recipe, 0,
