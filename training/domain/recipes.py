@@ -35,8 +35,8 @@ _DETECTION = {
     "fast": Choice(
         name="fast",
         title="Fast",
-        does="Learns to find your defects on top of a network that knows pictures in general, and stays as it is. Each"
-        " image is judged by a sibling that has not seen it, so that the figures can be trusted.",
+        does="Learns to find your defects on top of a network that knows pictures in general, of which only the last"
+        " part is adjusted. Each image is judged by a sibling that has not seen it: its figures can be trusted.",
         takes="A few minutes for fifty images on two processor cores; the time grows little with more images.",
     ),
     "full": Choice(
@@ -44,7 +44,7 @@ _DETECTION = {
         title="Full",
         does="Trains most of the network on your images too, not only what stands on top: it finds more, above all"
         " where your pictures look like nothing else. Each image is judged by a sibling here as well.",
-        takes="A quarter to half an hour on two processor cores; the model is some ten times larger than a fast one's.",
+        takes="Ten minutes to half an hour on two processor cores.",
     ),
     "auto": Choice(
         name="auto",

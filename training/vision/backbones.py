@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import files
+from itertools import product
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -14,9 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from training.vision.efficientnet import EfficientNetLite0, WrongWeights
+from training.vision.features import suit_boxes
 from training.vision.graph import build_feature_graph, build_head_graph, feature_graph_name, head_spec
 from training.vision.image_graphs import SPECS, build_image_head_graph
-from training.vision.recipes import RECIPES
+from training.vision.pyramid import BACKBONE_STRIDES
+from training.vision.recipes import FAST, FULL
 
 _LITE0_PICKLE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
@@ -94,12 +97,10 @@ def prepare_backbone(name: str, folder: Path) -> Path:
     """
     convert_weights(name, packaged_weights(), folder)
     backbone = load_backbone(name, folder)
-    for recipe in RECIPES.values():
-        path = folder / feature_graph_name(name, recipe.tuned_from)
-        _write_once(path, _as_bytes(build_feature_graph(backbone, recipe.tuned_from)))
-        for finest in (8, 16):
-            spec = head_spec(replace(recipe, finest_stride=finest))
-            _write_once(folder / spec.file_name(name), _as_bytes(build_head_graph(spec, backbone.module)))
+    for recipe, finest in product((FAST, FULL), BACKBONE_STRIDES[:2]):
+        spec = head_spec(suit_boxes(replace(recipe, finest_stride=finest)))
+        _write_once(folder / spec.file_name(name), _as_bytes(build_head_graph(spec, backbone.module)))
+        _write_once(folder / spec.feature_graph(name), _as_bytes(build_feature_graph(backbone, spec.tuned_from)))
     for image_spec in SPECS.values():
         _write_once(folder / image_spec.file_name(name), _as_bytes(build_image_head_graph(image_spec, backbone.module)))
     path = folder / feature_graph_name(name)

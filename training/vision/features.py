@@ -90,8 +90,7 @@ def settle_recipe(recipe: Recipe, examples: Sequence[Example]) -> Recipe:
     if not recipe.long_side:
         recipe = _settle_sizes(recipe, examples)
     finest = recipe.finest_stride or choose_finest_stride(examples, recipe)
-    if finest == BACKBONE_STRIDES[0]:
-        recipe = _suit_small_boxes(recipe)
+    recipe = suit_boxes(replace(recipe, finest_stride=finest))
     sizes = [input_size(example, recipe) for example in examples]
     cells = max(_count_cells(size, finest, recipe.window) for size in sizes)
     batch = min(recipe.batch_images, max(LEAST_BATCH, recipe.step_cells // cells))
@@ -100,17 +99,19 @@ def settle_recipe(recipe: Recipe, examples: Sequence[Example]) -> Recipe:
         batch = min(recipe.batch_images, max(1, recipe.step_pixels // pixels))
     # A thousand images need not be looked at in more ways than there is time to learn.
     views = min(recipe.views, max(LEAST_VIEWS, -(-recipe.steps * batch // len(examples))))
-    return replace(recipe, finest_stride=finest, batch_images=batch, views=views)
+    return replace(recipe, batch_images=batch, views=views)
 
 
-def _suit_small_boxes(recipe: Recipe) -> Recipe:
-    """They would be lost in a mosaic, where all is half as large.
+def suit_boxes(recipe: Recipe) -> Recipe:
+    """The recipe as its finest level wants it.
 
-    And what tells them is in the features before the later blocks: time is better spent on steps than on tuning those.
+    Small boxes would be lost in a mosaic, where all is half as large. And what tells them is in the features before the
+    later blocks: time is better spent on steps than on tuning those.
     """
-    if not recipe.fine_steps:
-        return replace(recipe, mosaic=0.0)
-    return replace(recipe, mosaic=0.0, tuned_from=0, steps=recipe.fine_steps)
+    if recipe.finest_stride != BACKBONE_STRIDES[0]:
+        return recipe
+    recipe = replace(recipe, mosaic=0.0)
+    return replace(recipe, tuned_from=0, steps=recipe.fine_steps) if recipe.fine_steps else recipe
 
 
 def tiling_of(recipe: Recipe) -> Tiling | None:

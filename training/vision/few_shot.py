@@ -186,11 +186,15 @@ def predict_images(
     features = workbench.sessions.open(trained.heads.tuned_from)
     detector = PairedDetector(features, HeadSession(graph.SerializeToString()))
     weights = restore_weights(trained.weights)
-    found = []
-    for image in images:
+
+    def check() -> None:
         if should_stop and should_stop():
             raise Stopped(0)
-        found.append(detector.predict(read_pixels(image), weights, trained.long_side, trained.tiling))
+
+    found = []
+    for image in images:
+        check()
+        found.append(detector.predict(read_pixels(image), weights, trained.long_side, trained.tiling, check))
     return found
 
 

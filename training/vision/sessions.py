@@ -1,6 +1,6 @@
 """The graphs at work: numpy and onnxruntime only, so that serving and evaluation need no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,13 +92,16 @@ class PairedDetector:
         weights: Mapping[str, Floats],
         long_side: int,
         tiling: Tiling | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> Prediction:
-        """Tiles are looked at one by one: memory is that of one, however large the image."""
+        """Tiles are looked at one by one: memory is that of one, however large the image. `check` is called before each
+        and may raise, to end it."""
         height, width = pixels.shape[:2]
         if tiling is None:
             return self._look(pixels, weights, network_size(height, width, long_side))
         found = []
         for tile in lay_tiles(height, width, tiling):
+            check()
             part = tile.cut(pixels)
             size = tile_size(part.shape[0], part.shape[1], long_side, tiling)
             found.append(tile.seen(self._look(part, weights, size)))

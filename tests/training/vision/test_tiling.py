@@ -20,6 +20,7 @@ from training.vision.recipes import FAST, FULL, Recipe
 from training.vision.runs import run_recipe
 from training.vision.sessions import FeatureSession, HeadSession, PairedDetector, open_session, tile_size
 from training.vision.tiling import Tiling, join_tiles, lay_tiles, spread_tiles
+from training.vision.train import Stopped
 from training.vision.weights import restore_weights, store_weights
 
 
@@ -83,6 +84,22 @@ def test_a_tile_of_a_small_image_is_not_enlarged() -> None:
     tiling = Tiling(1000, 100, 0.5)
     assert tile_size(1000, 1000, 512, tiling) == (512, 512)
     assert tile_size(500, 250, 512, tiling) == (256, 128)
+
+
+def test_looking_at_a_large_image_can_be_ended_between_tiles() -> None:
+    class Looked(PairedDetector):
+        def _look(self, *_: object) -> Prediction:
+            return found([0, 0, 5, 5], scores=[0.9])
+
+    seen = []
+
+    def check() -> None:
+        seen.append(1)
+        if len(seen) == 3:
+            raise Stopped(0)
+
+    with pytest.raises(Stopped):
+        Looked(None, None).predict(np.zeros((300, 300, 3), np.uint8), {}, 64, Tiling(128, 32, 0.5), check)
 
 
 @pytest.mark.parametrize("size", [(100, 90), (130, 330), (257, 256)])
